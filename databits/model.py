@@ -1,0 +1,194 @@
+"""The nouns of the workbench, as callers see them."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+ItemState = Literal["open", "labeled", "approved", "rejected", "skipped"]
+RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+PlanState = Literal["pending", "approved", "rejected", "executed", "stale", "expired"]
+T = TypeVar("T")
+
+
+def _moment(value: Any) -> Any:
+    """Microseconds since the epoch, as the store keeps them, to an aware datetime."""
+    return datetime.fromtimestamp(value / 1e6, UTC) if isinstance(value, int) else value
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class Noun(BaseModel):
+    model_config = ConfigDict(from_attributes=True, extra="ignore", protected_namespaces=())
+
+
+class Changed(Noun):
+    """What every write returns: `undo_change` takes the id."""
+
+    change_id: int = Field(0, description="For undo_change; 0: nothing to undo")
+
+
+class Page(Noun, Generic[T]):
+    """Some rows of a list; `next` is `after` of the next page, None on the last."""
+
+    rows: list[T]
+    total: int
+    next: int | None = None
+
+
+class Source(Noun):
+    id: int
+    name: str
+    path: str
+    records: int
+    created_at: Moment
+
+
+class Record(Noun):
+    id: int
+    source: str
+    position: int
+    text: str
+    fields: dict[str, Any] = {}
+    origin: dict[str, Any] = {}
+
+
+class Databit(Noun):
+    name: str
+    version: str
+    status: str
+    labels: list[str]
+    items: int = 0
+    approved: int = 0
+    created_at: Moment
+
+
+class Item(Noun):
+    id: int
+    databit: str
+    state: ItemState
+    text: str
+    label: str | None = None
+    suggestion: str | None = None
+    confidence: float | None = None
+    why: str | None = Field(None, description="Why this item is in the queue")
+    held_by: str | None = Field(None, description="Who has claimed it")
+
+
+class QueueStatus(Noun):
+    databit: str
+    open: int
+    labeled: int
+    approved: int
+    rejected: int
+    skipped: int
+    suggested: int
+    claimed: int
+    by_label: dict[str, int]
+    by_reviewer: dict[str, int]
+
+
+class Interval(Noun):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Dataset(Noun):
+    name: str
+    databit: str
+    rows: int
+    splits: dict[str, int]
+    labels: dict[str, int]
+    sha256: str
+    created_at: Moment
+
+
+class Model(Noun):
+    name: str
+    dataset: str
+    strategy: str
+    labels: list[str]
+    accuracy: Interval | None = None
+    uri: str
+    mlflow_run: str
+    created_at: Moment
+
+
+class Endpoint(Noun):
+    name: str
+    status: str
+    model: str | None
+    path: str
+    requests: int = 0
+    created_at: Moment
+
+
+class Run(Noun):
+    """A long operation: queued, then executed by a worker."""
+
+    id: int
+    operation: str
+    state: RunState
+    progress: float = Field(0, description="0 to 1")
+    message: str = ""
+    error: str | None = None
+    result: dict[str, Any] | None = None
+    actor: str
+    created_at: Moment
+    finished_at: Moment | None = None
+
+
+class Plan(Noun):
+    """What a consequential call would do, waiting for a person."""
+
+    id: int
+    operation: str
+    arguments: dict[str, Any]
+    summary: str
+    count: int
+    sample: list[str]
+    cost: str
+    irreversible: str
+    state: PlanState
+    asked_by: str
+    decided_by: str | None = None
+    digest: str = Field(description="Hash of the arguments and of the state the plan was made from")
+    expires_at: Moment
+
+
+class Planned(Noun):
+    """The answer to a consequential call that no person has approved yet."""
+
+    plan: Plan
+    next: str
+
+
+class Change(Noun):
+    id: int
+    operation: str
+    actor: str
+    surface: str
+    state: Literal["applied", "undone"]
+    rows: int
+    undo_of: int | None = None
+    at: Moment
+
+
+class AuditEvent(Noun):
+    id: int
+    at: Moment
+    actor: str
+    role: str
+    surface: str
+    client: str
+    operation: str
+    outcome: str
+    detail: str
+    change_id: int | None = None
+    run_id: int | None = None
+    plan_id: int | None = None
+    hash: str

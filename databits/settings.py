@@ -1,0 +1,82 @@
+"""One model of every setting: environment (`DATABITS_…`) over `databits.toml` over defaults."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from databits.actor import Role
+
+
+class Settings(BaseSettings):
+    """Where the workbench keeps its things and whom it talks to."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DATABITS_", toml_file="databits.toml", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(
+        Path.home() / ".databits", description="Folder of this workspace: database, files, models."
+    )
+    database_url: str = Field(
+        "", description="SQLAlchemy URL; empty means a SQLite file in `home`."
+    )
+    platform: Literal["embedded"] = Field(
+        "embedded", description="Where jobs, models and endpoints run."
+    )
+    role: Role = Field("admin", description="Role of the operating-system user on this machine.")
+    user: str = Field("", description="Name to act under; empty means the operating-system user.")
+    host: str = Field("127.0.0.1", description="Address the server listens on: loopback only.")
+    port: int = Field(8765, ge=1, le=65535, description="Port of the server.")
+    roots: list[Path] = Field(
+        [], description="Folders files may be imported from; empty means any the user can read."
+    )
+    model: str = Field(
+        "",
+        description="Chat model: `openai:NAME`, `anthropic:NAME`, `databricks:ENDPOINT`; empty means the built-in planner.",
+    )
+    model_url: str = Field(
+        "", description="Base URL of an OpenAI-protocol server (Ollama, vLLM, llama-server)."
+    )
+    model_key: SecretStr = Field(SecretStr(""), description="Its key.")
+    lease_seconds: int = Field(
+        900, ge=10, description="How long a claimed item stays a reviewer's."
+    )
+    plan_hours: int = Field(72, ge=1, description="How long a plan can be approved.")
+    bulk_limit: int = Field(500, ge=1, description="The most items one write names.")
+    threads: int = Field(
+        0, ge=0, description="Threads of the embedding engine; 0 means one a core."
+    )
+    trace_ratio: float = Field(
+        1.0, ge=0, le=1, description="Share of agent turns that are traced to MLflow."
+    )
+
+    @property
+    def url(self) -> str:
+        return self.database_url or f"sqlite:///{(self.home / 'workbench.db').as_posix()}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking and registry URI."""
+        return f"sqlite:///{(self.home / 'mlflow.db').as_posix()}"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.home / "artifacts"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))

@@ -1,0 +1,151 @@
+"""The database: many readers, one writer with group commit on SQLite.
+
+SQLite has one writer whatever one does; letting many threads fight for it makes some wait for
+seconds. Here writes queue up for one thread, which runs each in a savepoint of its own and commits
+the whole batch with one fsync. A failing write takes only itself back. On PostgreSQL a write is an
+ordinary transaction of the calling thread.
+"""
+
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+from databits.errors import Unavailable
+from databits.store import Store
+from databits.store.migrations import migrate
+from databits.store.transaction import now
+
+T = TypeVar("T")
+_GROUP = 256  # writes a commit at most
+
+
+class Database:
+    """`read` and `write` run a function of the store; nothing else touches the database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        if self.sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        self._readers = self._engine("BEGIN", pool_size=16)
+        self._writer_engine = (
+            self._engine("BEGIN IMMEDIATE", pool_size=1) if self.sqlite else self._readers
+        )
+        self._writer = _Writer(self._writer_engine) if self.sqlite else None
+        self.write(lambda store: migrate(store.tx.db, now()))
+
+    def read(self, fn: Callable[[Store], T]) -> T:
+        """Run `fn` on a consistent view of the database; what it writes is thrown away."""
+        with self._readers.connect() as db:
+            return fn(Store(db))
+
+    def write(self, fn: Callable[[Store], T]) -> T:
+        """Run `fn` in a transaction that is durable when this returns.
+
+        Whatever `fn` raises is raised here, and nothing of it stays.
+        """
+        if self._writer is not None:
+            return self._writer.run(fn)
+        with self._readers.begin() as db:
+            return fn(Store(db))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.stop()
+        self._writer_engine.dispose()
+        self._readers.dispose()
+
+    def _engine(self, begin: str, *, pool_size: int) -> Engine:
+        if not self.sqlite:
+            try:
+                return create_engine(
+                    self.url, pool_size=pool_size, max_overflow=16, pool_pre_ping=True
+                )
+            except ModuleNotFoundError:
+                raise Unavailable(
+                    "PostgreSQL needs its driver: pip install 'databits-workbench[postgres]'."
+                ) from None
+        engine = create_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=16,
+            connect_args={"check_same_thread": False},
+        )
+
+        @event.listens_for(engine, "connect")
+        def configure(db: sqlite3.Connection, _: object) -> None:
+            db.isolation_level = None  # SQLAlchemy says when a transaction begins, not the driver
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                "busy_timeout=30000",
+                "temp_store=MEMORY",
+            ):
+                db.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def start(db: Connection) -> None:
+            db.exec_driver_sql(begin)
+
+        return engine
+
+
+class _Writer:
+    """The one thread that writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: queue.SimpleQueue[tuple[Callable[[Store], Any], Future[Any]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread = threading.Thread(target=self._loop, name="databits-writer", daemon=True)
+        self._thread.start()
+
+    def run(self, fn: Callable[[Store], T]) -> T:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a write inside a write: pass the store on instead")
+        future: Future[T] = Future()
+        self._queue.put((fn, future))
+        return future.result()
+
+    def stop(self) -> None:
+        self._queue.put(None)
+        self._thread.join(timeout=30)
+
+    def _loop(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group = [first]
+            with contextlib.suppress(queue.Empty):
+                while len(group) < _GROUP:
+                    following = self._queue.get_nowait()
+                    if following is None:
+                        self._queue.put(None)  # finish this group, then stop
+                        break
+                    group.append(following)
+            self._commit(group)
+
+    def _commit(self, group: list[tuple[Callable[[Store], Any], Future[Any]]]) -> None:
+        done: list[tuple[Future[Any], Any]] = []
+        try:
+            with self._engine.begin() as db:
+                for fn, future in group:
+                    try:
+                        with db.begin_nested():
+                            done.append((future, fn(Store(db))))
+                    except Exception as error:
+                        future.set_exception(error)
+        except Exception as error:  # the commit itself: nobody in the group was written
+            for future, _ in done:
+                future.set_exception(error)
+            return
+        for future, result in done:
+            future.set_result(result)

@@ -1,0 +1,114 @@
+"""Databits and their immutable versions."""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import func, select
+
+from databits.errors import Conflict, NotFound
+from databits.model import Databit
+from databits.store.tables import databit_versions, databits, items
+from databits.store.transaction import Transaction, now
+from databits.template import TemplateBody
+
+
+class DatabitVersion(NamedTuple):
+    databit_id: int
+    version_id: int
+    name: str
+    version: str
+    status: str
+    body: TemplateBody
+
+    @property
+    def labels(self) -> list[str]:
+        return [label.name for label in self.body.labels]
+
+
+class Databits:
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def names(self) -> list[str]:
+        return [
+            row.name for row in self._tx.rows(select(databits.c.name).order_by(databits.c.name))
+        ]
+
+    def get(self, name: str, version: str | None = None) -> DatabitVersion:
+        """A version of a Databit; the newest when none is named.
+
+        Raises:
+            NotFound: naming the Databits, or the versions, that exist.
+        """
+        found = self._tx.one(select(databits).where(databits.c.name == name))
+        if found is None:
+            known = ", ".join(self.names()) or "none yet; create_databit makes one"
+            raise NotFound(f"There is no Databit of that name. Databits: {known}.")
+        query = select(databit_versions).where(databit_versions.c.databit_id == found.id)
+        rows = self._tx.rows(query.order_by(databit_versions.c.id.desc()))
+        row = next((r for r in rows if version is None or r.version == version), None)
+        if row is None:
+            known = ", ".join(r.version for r in rows)
+            raise NotFound(f"{name} has no such version. Versions: {known}.")
+        body = TemplateBody.model_validate(row.body)
+        return DatabitVersion(found.id, row.id, name, row.version, row.status, body)
+
+    def versions(self, name: str) -> list[str]:
+        """Version numbers, newest first."""
+        query = select(databit_versions.c.version).where(
+            databit_versions.c.databit_id == self.get(name).databit_id
+        )
+        return [row.version for row in self._tx.rows(query.order_by(databit_versions.c.id.desc()))]
+
+    def create(self, name: str, body: TemplateBody, by: str) -> DatabitVersion:
+        if name in self.names():
+            raise Conflict(
+                f"There is already a Databit {name}. Change it with revise_databit, or choose another name."
+            )
+        databit_id = self._tx.add(databits, name=name, created_at=now())
+        self.add_version(databit_id, "1.0.0", body, by)
+        return self.get(name)
+
+    def add_version(self, databit_id: int, version: str, body: TemplateBody, by: str) -> int:
+        return self._tx.add(
+            databit_versions,
+            databit_id=databit_id,
+            version=version,
+            status="draft",
+            body=body.model_dump(mode="json"),
+            created_by=by,
+            created_at=now(),
+        )
+
+    def page(self, after: int, limit: int) -> list[tuple[int, Databit]]:
+        """(id, Databit) pairs in order of id."""
+        rows = self._tx.rows(
+            select(databits).where(databits.c.id > after).order_by(databits.c.id).limit(limit)
+        )
+        return [(row.id, self._summary(row)) for row in rows]
+
+    def summary(self, name: str) -> Databit:
+        self.get(name)
+        row = self._tx.one(select(databits).where(databits.c.name == name))
+        return self._summary(row)
+
+    def count(self) -> int:
+        return self._tx.count(databits)
+
+    def _summary(self, row: Any) -> Databit:
+        newest = self.get(row.name)
+        counts = self._tx.one(
+            select(
+                func.count().label("items"),
+                func.count().filter(items.c.state == "approved").label("approved"),
+            ).where(items.c.databit_id == row.id)
+        )
+        assert counts is not None  # an aggregate always has a row
+        return Databit(
+            name=row.name,
+            version=newest.version,
+            status=newest.status,
+            labels=newest.labels,
+            items=counts.items,
+            approved=counts.approved,
+            created_at=row.created_at,
+        )

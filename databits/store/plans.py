@@ -1,0 +1,99 @@
+"""Plans: consequential calls that wait for a person."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from databits.errors import NotFound
+from databits.model import Plan
+from databits.store.tables import plans
+from databits.store.transaction import Transaction, now
+
+
+class Plans:
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def add(
+        self,
+        operation: str,
+        arguments: Mapping[str, Any],
+        digest: str,
+        preview: Mapping[str, Any],
+        asked_by: str,
+        expires_at: int,
+        actor: Mapping[str, Any],
+    ) -> int:
+        return self._tx.add(
+            plans,
+            operation=operation,
+            arguments=dict(arguments),
+            digest=digest,
+            preview=dict(preview),
+            state="pending",
+            asked_by=asked_by,
+            actor=dict(actor),
+            created_at=now(),
+            expires_at=expires_at,
+        )
+
+    def raw(self, plan_id: int) -> Row[Any]:
+        row = self._tx.get(plans, plan_id)
+        if row is None:
+            raise NotFound("There is no plan of that id. list_approvals shows the plans that wait.")
+        return row
+
+    def get(self, plan_id: int) -> Plan:
+        return _plan(self.raw(plan_id))
+
+    def open(self, digest: str, asked_by: str) -> Plan | None:
+        """The newest plan of this digest that waits or was approved, and has not expired."""
+        row = self._tx.one(
+            select(plans)
+            .where(
+                plans.c.digest == digest,
+                plans.c.asked_by == asked_by,
+                plans.c.state.in_(("pending", "approved")),
+                plans.c.expires_at > now(),
+            )
+            .order_by(plans.c.id.desc())
+        )
+        return _plan(row) if row is not None else None
+
+    def page(self, state: str | None, after: int, limit: int) -> list[Plan]:
+        """Newest first; a pending plan past its time shows as expired."""
+        query = select(plans).order_by(plans.c.id.desc()).limit(limit)
+        if after:
+            query = query.where(plans.c.id < after)
+        if state is not None:
+            query = query.where(plans.c.state == state)
+        if state == "pending":
+            query = query.where(plans.c.expires_at > now())
+        return [_plan(row) for row in self._tx.rows(query)]
+
+    def count(self, state: str | None = None) -> int:
+        where = [] if state is None else [plans.c.state == state]
+        if state == "pending":
+            where.append(plans.c.expires_at > now())
+        return self._tx.count(plans, *where)
+
+    def set(self, plan_id: int, state: str, **values: Any) -> None:
+        self._tx.db.execute(
+            update(plans).where(plans.c.id == plan_id).values(state=state, **values)
+        )
+
+
+def _plan(row: Row[Any]) -> Plan:
+    expired = row.state in ("pending", "approved") and row.expires_at <= now()
+    return Plan(
+        id=row.id,
+        operation=row.operation,
+        arguments=row.arguments,
+        **{k: row.preview[k] for k in ("summary", "count", "sample", "cost", "irreversible")},
+        state="expired" if expired else row.state,
+        asked_by=row.asked_by,
+        decided_by=row.decided_by,
+        digest=row.digest,
+        expires_at=row.expires_at,
+    )
