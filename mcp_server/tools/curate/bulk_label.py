@@ -1,0 +1,125 @@
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from databits.actor import Actor
+from databits.decide import label_of
+from databits.errors import NotReady
+from databits.model import Changed
+from databits.operation import Preview, operation
+from databits.store import Store
+from databits.store.items import Decision, Filter
+from databits.types import DatabitName, Label, Share
+
+Verdict = Literal["approve", "reject", "label"]
+
+
+class BulkLabelled(Changed):
+    databit: str
+    decided: int
+
+
+def preview(
+    store: Store,
+    *,
+    databit: str,
+    verdict: Verdict,
+    label: str | None,
+    min_confidence: float | None,
+    contains: str | None,
+    to: str | None,
+) -> Preview:
+    ids, where = _chosen(store, databit, verdict, label, min_confidence, contains, to)
+    sample = [
+        f"item {i.id}: {to or i.suggestion or 'no label'}"
+        + (f" ({i.confidence:.0%} sure)" if i.confidence else "")
+        for i in store.items.by_ids(ids[:5])
+    ]
+    limits = [f"suggested {label}"] if label else []
+    limits += [f"at least {min_confidence:.0%} sure"] if min_confidence is not None else []
+    limits += ["containing the given text"] if contains else []
+    does = f"label as {to}" if verdict == "label" else verdict
+    return Preview(
+        summary=f"{does.capitalize()} {len(ids)} undecided items of {databit}"
+        + (f" ({', '.join(limits)})" if limits else "")
+        + ".",
+        count=len(ids),
+        sample=sample,
+        basis={"items": ids, "where": list(where), "to": to},
+    )
+
+
+@operation(
+    role="reviewer",
+    effect="consequential",
+    preview=preview,
+    examples=(
+        "approve everything in X above 0.9",
+        "accept all suggestions of X with confidence over 80%",
+        "approve all the confident items of X",
+        "bulk approve X where the engine is more than 95 percent sure",
+        "reject everything in X that contains spam",
+    ),
+)
+def bulk_label(
+    store: Store,
+    actor: Actor,
+    *,
+    databit: DatabitName,
+    verdict: Annotated[Verdict, Field(description="What to do with them")] = "approve",
+    label: Annotated[Label | None, Field(description="Only with this suggestion")] = None,
+    min_confidence: Annotated[
+        Share | None, Field(description="Only if at least this sure, 0 to 1")
+    ] = None,
+    contains: Annotated[
+        str | None, Field(description="Only texts that contain this", max_length=200)
+    ] = None,
+    to: Annotated[
+        str | None, Field(description="The label to give, for verdict=label", max_length=80)
+    ] = None,
+) -> BulkLabelled:
+    """Decide many undecided items at once, by filter; a person approves the count and a sample first.
+
+    Each item gets a decision of its own, and the batch can be undone as one.
+    """
+    ids, _ = _chosen(store, databit, verdict, label, min_confidence, contains, to)
+    rows = store.items.raw(ids)
+    state = "rejected" if verdict == "reject" else "approved"
+    given = {
+        i: None if verdict == "reject" else (to if verdict == "label" else rows[i].suggestion)
+        for i in ids
+    }
+    if to is not None and verdict == "label":
+        name = label_of(store.databits.get(databit), to)
+        given = dict.fromkeys(ids, name)
+    made = [Decision(i, state, given[i]) for i in ids]
+    store.items.decide(made, f"bulk {verdict}", actor.name, actor.surface, "")
+    return BulkLabelled(databit=databit, decided=len(made))
+
+
+def _chosen(
+    store: Store,
+    databit: str,
+    verdict: Verdict,
+    label: str | None,
+    min_confidence: float | None,
+    contains: str | None,
+    to: str | None,
+) -> tuple[list[int], Filter]:
+    """The undecided items that the filter means, and the filter."""
+    target = store.databits.get(databit)
+    if verdict == "label":
+        label_of(target, to or "")
+    where = Filter(
+        "open", label_of(target, label) if label else None, min_confidence, None, contains
+    )
+    ids = store.items.ids(target.databit_id, where)
+    if verdict == "approve":
+        rows = store.items.raw(ids)
+        ids = [i for i in ids if rows[i].suggestion is not None]
+    if not ids:
+        raise NotReady(
+            f"No undecided item of {databit} is meant by this. queue_status counts them; "
+            "prelabel_items makes suggestions."
+        )
+    return ids, where

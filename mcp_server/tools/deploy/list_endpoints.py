@@ -1,0 +1,19 @@
+from databits.model import Endpoint, Page
+from databits.operation import operation
+from databits.store import Store
+from databits.types import After, Limit
+
+
+@operation(
+    role="viewer",
+    effect="read",
+    examples=("list endpoints", "what is in production", "which endpoints are live"),
+)
+def list_endpoints(store: Store, *, after: After = 0, limit: Limit = 20) -> Page[Endpoint]:
+    """List endpoints, oldest first, with the model each serves."""
+    found = store.endpoints.page(after, limit)
+    return Page(
+        rows=[endpoint for _, endpoint in found],
+        total=store.endpoints.count(),
+        next=found[-1][0] if len(found) == limit else None,
+    )

@@ -1,0 +1,124 @@
+"""The real store, the real operations; nothing is faked but what a test says."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from databits.actor import Actor
+from databits.model import Planned, Run
+from databits.operation import load_catalogue
+from databits.platforms.embedded import Embedded
+from databits.platforms.embedded.jobs import work
+from databits.settings import Settings
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+
+class Waiting:
+    """Runs stay queued until the test works on them itself: no process is started behind it."""
+
+    def submit(self, run_id: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Desk:
+    """A workbench and a person at it."""
+
+    def __init__(self, workbench: Embedded, actor: Actor) -> None:
+        self.workbench = workbench
+        self.actor = actor
+
+    def __call__(self, name: str, **arguments: Any) -> Any:
+        """Run an operation to its end: approve its plan, work on its run, give its result."""
+        result: BaseModel = self.workbench.run(name, arguments, self.actor)
+        if isinstance(result, Planned):
+            self.workbench.run(
+                "decide_approval", {"plan": result.plan.id, "approve": True}, self.actor
+            )
+            result = self.workbench.run(name, arguments, self.actor)
+        if isinstance(result, Run):
+            work(self.workbench, idle_seconds=0)
+            run = self.workbench.database.read(lambda store: store.runs.get(result.id))
+            assert run.state == "succeeded", run.error
+            return run.result
+        return result
+
+    def as_(self, name: str, role: Any, *, person: bool = True) -> "Desk":
+        return Desk(self.workbench, Actor(name, role, "test", person=person))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def catalogue() -> None:
+    load_catalogue()
+
+
+@pytest.fixture
+def workbench(tmp_path: Path) -> Iterator[Embedded]:
+    made = Embedded(Settings(home=tmp_path / "home", user="ana"))
+    made.jobs = Waiting()  # type: ignore[assignment]
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def desk(workbench: Embedded) -> Desk:
+    return Desk(workbench, Actor("ana", "admin", "test", person=True))
+
+
+TICKETS = [
+    ("I was charged twice for my subscription this month", "billing"),
+    ("The invoice shows the wrong amount", "billing"),
+    ("Why was my card billed again after I paid", "billing"),
+    ("My payment went through twice on the same invoice", "billing"),
+    ("There is an extra charge on my last bill", "billing"),
+    ("The price on the invoice is not what we agreed", "billing"),
+    ("I can not log in, my password is rejected", "login"),
+    ("The login page says my account is locked", "login"),
+    ("I never get the code to sign in", "login"),
+    ("Password reset mail does not arrive", "login"),
+    ("Two-factor sign in keeps failing on my phone", "login"),
+    ("I am locked out of my account since this morning", "login"),
+    ("My parcel has not arrived for two weeks", "shipping"),
+    ("The tracking number does not work", "shipping"),
+    ("The package was delivered to the wrong address", "shipping"),
+    ("When will my order be shipped", "shipping"),
+    ("The courier lost my delivery", "shipping"),
+    ("My order is stuck in customs", "shipping"),
+]
+
+
+@pytest.fixture
+def tickets_csv(tmp_path: Path) -> Path:
+    path = tmp_path / "tickets.csv"
+    lines = ["text,topic", *(f'"{text}",{topic}' for text, topic in TICKETS)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def queued(desk: Desk, tickets_csv: Path) -> Desk:
+    """Eighteen tickets in the queue of the Databit `support`; item n is ticket n."""
+    desk("import_files", path=str(tickets_csv))
+    desk("create_databit", name="support", labels=["billing", "login", "shipping"])
+    desk("queue_items", databit="support", source="tickets")
+    return desk
+
+
+@pytest.fixture
+def labelled(queued: Desk) -> Desk:
+    """The same, with every item approved under its right label."""
+    for label in ("billing", "login", "shipping"):
+        ids = [n for n, (_, topic) in enumerate(TICKETS, 1) if topic == label]
+        queued("correct_labels", databit="support", items=ids, label=label)
+    return queued
+
+
+MakeDesk = Callable[..., Desk]
