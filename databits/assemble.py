@@ -12,7 +12,7 @@ from databits.readers.content import text_sha
 
 Split = Literal["train", "validation", "test"]
 
-DEFAULT_SHARES: Mapping[Split, float] = {"train": 0.8, "validation": 0.0, "test": 0.2}
+DEFAULT_SHARES: Mapping[str, float] = {"train": 0.8, "validation": 0.0, "test": 0.2}
 _HELD_OUT: tuple[Split, ...] = ("test", "validation")  # filled first; train takes the rest
 
 
@@ -43,7 +43,7 @@ class _Block:
 
 
 def split(
-    rows: Sequence[SplitRow], *, shares: Mapping[Split, float] = DEFAULT_SHARES, seed: int
+    rows: Sequence[SplitRow], *, shares: Mapping[str, float] = DEFAULT_SHARES, seed: int
 ) -> dict[int, Split]:
     """The split of every row, by item id.
 
@@ -118,7 +118,7 @@ def content_hash(
     return digest.hexdigest()
 
 
-def _check(rows: Sequence[SplitRow], shares: Mapping[Split, float]) -> None:
+def _check(rows: Sequence[SplitRow], shares: Mapping[str, float]) -> None:
     if not rows:
         raise Invalid("There are no rows to split. Approve some labels first.")
     repeated = len(rows) - len({row.item_id for row in rows})
@@ -126,7 +126,8 @@ def _check(rows: Sequence[SplitRow], shares: Mapping[Split, float]) -> None:
         raise Invalid(f"{repeated} rows repeat the item id of another. List each item once.")
     if shares.keys() - {"train", "validation", "test"}:
         raise Invalid("Shares are given for train, validation and test, and nothing else.")
-    if min(shares.values(), default=0) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+    whole = abs(sum(shares.values()) - 1) <= 1e-6  # false for NaN as well
+    if not whole or min(shares.values()) < 0:
         raise Invalid("Shares are 0 or more and together 1, such as train 0.8 and test 0.2.")
     if not shares.get("train"):
         raise Invalid("The share of train is 0, so that nothing could be learnt.")
@@ -161,7 +162,7 @@ def _blocks(rows: Sequence[SplitRow], seed: int) -> list[_Block]:
 
 def _place(
     blocks: Sequence[_Block],
-    shares: Mapping[Split, float],
+    shares: Mapping[str, float],
     carry: dict[Split, float],
     placed: dict[Split, list[_Block]],
 ) -> None:

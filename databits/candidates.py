@@ -10,11 +10,11 @@ from databits.readers.content import text_sha
 
 Signal = Literal["correction", "thumbs_down", "drift", "low_confidence"]
 
-# The interval of priority that each signal spans, so that a stronger one always comes first.
+# The priorities each signal spans; they do not touch, so a stronger signal always comes first.
 _BANDS: dict[Signal, tuple[float, float]] = {
-    "correction": (0.75, 1.0),
-    "thumbs_down": (0.5, 0.75),
-    "drift": (0.25, 0.5),
+    "correction": (0.76, 1.0),
+    "thumbs_down": (0.51, 0.75),
+    "drift": (0.26, 0.5),
     "low_confidence": (0.0, 0.25),
 }
 

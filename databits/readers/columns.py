@@ -49,13 +49,14 @@ def choose_text_column(sample: Sequence[Mapping[str, Any]], wanted: str | None =
         more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
         listed = ", ".join(name[:80] for name in columns[:_SHOWN])
         raise Invalid(f"There is no column of that name. Columns: {listed}{more}.")
+    for name in columns:
+        if name.strip().casefold() == "text":
+            return name
     values = {name: _strings(sample, name) for name in columns}
     lengths = {name: sum(map(len, found)) / len(found) for name, found in values.items() if found}
     if not lengths:
         raise Invalid("No column of the file has text. Pass text_column= to name one.")
     named = {name.strip().casefold(): name for name in reversed(lengths)}
-    if "text" in named:
-        return named["text"]
     for usual in _USUAL:
         if usual in named and _is_prose(values[named[usual]]):
             return named[usual]

@@ -31,27 +31,15 @@ def find_files(path_text: str, *, allowed_roots: Sequence[Path] | None) -> list[
         NotFound: nothing is there; names what is nearest, and the types that are read.
         NotAllowed: outside the roots, or reached by a link that leaves them.
     """
-    typed = path_text.strip()
-    if len(typed) > 1 and typed[0] == typed[-1] and typed[0] in "\"'":
-        typed = typed[1:-1]  # as file managers copy a path
-    if not typed or "\0" in typed:
-        raise Invalid(f"Give a file, a folder or a glob. {_types()}")
-    path = os.path.abspath(os.path.expanduser(typed))
+    path = _absolute(path_text)
     roots = None if allowed_roots is None else [Path(os.path.realpath(r)) for r in allowed_roots]
     is_glob = glob.has_magic(path) and not os.path.lexists(path)
     start = _fixed_part(path) if is_glob else path
     if not _is_inside(start, roots):
         raise _outside(start, roots)  # before it is told whether the path exists
-    if is_glob:
-        found = [p for p in glob.iglob(path, recursive=True) if os.path.isfile(p)]
-    elif os.path.isdir(path):
-        found = list(_walk(path))
-    elif os.path.isfile(path):
-        found = [path]
-    elif os.path.exists(path):
-        raise Invalid("That is neither a file nor a folder. Give a file, a folder or a glob.")
-    else:
+    if not is_glob and not os.path.exists(path):
         raise NotFound(_nearest(path, roots))
+    found = _glob(path) if is_glob else _below(path)
     if not found:
         raise NotFound(f"No file is there that is not hidden. {_types()}")
     for file in found:
@@ -60,6 +48,27 @@ def find_files(path_text: str, *, allowed_roots: Sequence[Path] | None) -> list[
     # A glob with ** follows links and may meet one file by two ways.
     unique = {os.path.realpath(file): file for file in sorted(found, reverse=True)}
     return sorted(map(Path, unique.values()))
+
+
+def _absolute(path_text: str) -> str:
+    typed = path_text.strip()
+    if len(typed) > 1 and typed[0] == typed[-1] and typed[0] in "\"'":
+        typed = typed[1:-1]  # as file managers copy a path
+    if not typed or "\0" in typed:
+        raise Invalid(f"Give a file, a folder or a glob. {_types()}")
+    return os.path.abspath(os.path.expanduser(typed))
+
+
+def _glob(pattern: str) -> list[str]:
+    return [file for file in glob.iglob(pattern, recursive=True) if os.path.isfile(file)]
+
+
+def _below(path: str) -> list[str]:
+    if os.path.isdir(path):
+        return list(_walk(path))
+    if not os.path.isfile(path):
+        raise Invalid("That is neither a file nor a folder. Give a file, a folder or a glob.")
+    return [path]
 
 
 def _walk(folder: str) -> Iterator[str]:
