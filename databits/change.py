@@ -34,6 +34,7 @@ class Call:
         *,
         plan: Plan | None = None,
         run_id: int | None = None,
+        attempt: int = 0,
     ) -> None:
         self.workbench = workbench
         self.op = op
@@ -41,6 +42,8 @@ class Call:
         self.actor = actor
         self.plan = plan
         self.run_id = run_id
+        self.attempt = attempt
+        """Which taking of the run this is; a later one makes it void."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -48,6 +51,8 @@ class Call:
 
     def apply(self, store: Store, fn: Callable[[Store], R]) -> R:
         """Run `fn` as a change: check the plan again, record, audit."""
+        if self.run_id is None:
+            self.spend_plan(store)  # a run's was spent when it was queued
         if self.plan is not None:
             self._check_plan(store, self.plan)
         store.tx.begin_change(self.op.name, self.actor.name, self.actor.surface, run_id=self.run_id)
@@ -59,9 +64,20 @@ class Call:
         decided = getattr(result, "plan", None) if self.op.people_only else None
         plan_id = self.plan.id if self.plan else decided
         self.audit(store, "ok", change_id=change_id, plan_id=plan_id)
-        if self.plan is not None:
-            store.plans.set(self.plan.id, "executed")
         return result
+
+    def spend_plan(self, store: Store) -> None:
+        """Use the approval up: it is good for one call.
+
+        Raises:
+            Conflict: when another call has used it.
+        """
+        if self.plan is not None and not store.plans.spend(self.plan.id):
+            state = store.plans.get(self.plan.id).state
+            raise Conflict(
+                f"Plan {self.plan.id} is {state} already; nothing was done twice. To do it once more, call the "
+                "operation again: it makes a new plan."
+            )
 
     def audit(self, store: Store, outcome: str, detail: str = "", **ids: int | None) -> None:
         """Append the audit row of this call."""
@@ -163,8 +179,11 @@ class Work:
 
     def _commit(self, store: Store, fn: Callable[[Store], R]) -> R:
         run_id = self._call.run_id
-        if run_id is not None and store.runs.raw(run_id).cancel:
-            raise Cancelled("The run was cancelled; nothing was changed.")
+        if run_id is not None:
+            if store.runs.raw(run_id).cancel:
+                raise Cancelled("The run was cancelled; nothing was changed.")
+            if not store.runs.is_mine(run_id, self._call.attempt):
+                raise Conflict(f"Run {run_id} was taken over by another worker; get_run shows it.")
         result = self._call.apply(store, fn)
         if run_id is not None:
             store.runs.set(

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
+from sqlalchemy import Row
 
 from databits.actor import Actor
 from databits.change import Call, Progress, Work, actor_of, actor_row, append
@@ -139,9 +140,10 @@ class Workbench:
     def execute(self, run_id: int, worker: str) -> Run:
         """Do the work of a claimed run; called by workers only. Never raises for the run's failure."""
         row = self.database.read(lambda store: store.runs.raw(run_id))
-        op, actor = find(row.operation), actor_of(row.actor)
+        actor = actor_of(row.actor)
         beat = _Heartbeat(self.database, run_id, worker)
         try:
+            op = find(row.operation)
             if row.attempts > ATTEMPTS:
                 raise Unavailable(
                     f"Its worker died {ATTEMPTS} times while doing this. Memory may be short: see worker.log."
@@ -152,21 +154,21 @@ class Workbench:
                 else None
             )
             call = Call(
-                self, op, op.input.model_validate(row.arguments), actor, plan=plan, run_id=run_id
+                self,
+                op,
+                op.input.model_validate(row.arguments),
+                actor,
+                plan=plan,
+                run_id=run_id,
+                attempt=row.attempts,
             )
             with beat:
                 self._perform(call, beat.progress)
         except DatabitsError as error:
-            self._fail(run_id, op, row.arguments, actor, error)
+            self._fail(row, actor, error)
         except Exception:
-            log.exception("run %s (%s) crashed", run_id, op.name)
-            self._fail(
-                run_id,
-                op,
-                row.arguments,
-                actor,
-                DatabitsError("It crashed; the server's log has the details."),
-            )
+            log.exception("run %s (%s) crashed", run_id, row.operation)
+            self._fail(row, actor, DatabitsError("It crashed; the server's log has the details."))
         return self.database.read(lambda store: store.runs.get(run_id))
 
     def provide(
@@ -195,9 +197,14 @@ class Workbench:
                 "`databits approve ID`. Software can not do it for them."
             )
         try:
-            return Call(self, op, op.input.model_validate(dict(arguments)), actor)
+            asked = op.input.model_validate(dict(arguments))
         except ValidationError as error:
             raise Invalid(_plain(op, error)) from None
+        if _beyond(asked.model_dump()):
+            raise Invalid(
+                f"{op.name} was not run. A number in it is larger than any id or count can be."
+            )
+        return Call(self, op, asked, actor)
 
     def _perform(self, call: Call, progress: Progress | None) -> BaseModel:
         op = call.op
@@ -222,8 +229,7 @@ class Workbench:
             call.run_id = store.runs.add(
                 call.op.name, call.arguments, actor_row(call.actor), plan_id
             )
-            if plan_id is not None:
-                store.plans.set(plan_id, "executed")
+            call.spend_plan(store)
             call.audit(store, "queued")
             return store.runs.get(call.run_id)
 
@@ -231,28 +237,23 @@ class Workbench:
         self.jobs.submit(run.id)
         return run
 
-    def _fail(
-        self,
-        run_id: int,
-        op: Operation,
-        arguments: Mapping[str, Any],
-        actor: Actor,
-        error: DatabitsError,
-    ) -> None:
+    def _fail(self, run: Row[Any], actor: Actor, error: DatabitsError) -> None:
+        """End a run, as it was taken, without a result."""
         state = "cancelled" if isinstance(error, Cancelled) else "failed"
 
         def write(store: Store) -> None:
-            if store.runs.raw(run_id).state != "running":
-                return  # it ended otherwise: its commit stands
+            if not store.runs.is_mine(run.id, run.attempts):
+                return  # it ended otherwise, or another worker has it
             store.runs.set(
-                run_id,
+                run.id,
                 state=state,
                 error=f"{error.phrase}: {error}",
                 message=state,
                 finished_at=now(),
                 lease_until=None,
             )
-            append(store, actor, op.name, digest(dict(arguments)), state, str(error), run_id=run_id)
+            sha = digest(dict(run.arguments))
+            append(store, actor, run.operation, sha, state, str(error), run_id=run.id)
 
         self.database.write(write)
 
@@ -324,6 +325,15 @@ def _plain(op: Operation, error: ValidationError) -> str:
         for name, field in op.input.model_fields.items()
     )
     return f"{op.name} was not run. {'; '.join(told)}. It takes: {takes or 'no arguments'}."
+
+
+def _beyond(value: Any) -> bool:
+    """Whether a number in it is too large for a column of 64 bits."""
+    if isinstance(value, dict):
+        return any(map(_beyond, value.values()))
+    if isinstance(value, list):
+        return any(map(_beyond, value))
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def connect(settings: Settings | None = None) -> Workbench:

@@ -15,14 +15,14 @@ from databits.store.plans import Plans
 from databits.store.records import Records
 from databits.store.runs import Runs
 from databits.store.training import Datasets, Models
-from databits.store.transaction import Transaction
+from databits.store.transaction import Ids, Transaction
 
 
 class Store:
     """One open transaction, by noun."""
 
-    def __init__(self, db: Connection) -> None:
-        self.tx = Transaction(db)
+    def __init__(self, db: Connection, ids: Ids | None = None) -> None:
+        self.tx = Transaction(db, ids)
 
     @cached_property
     def records(self) -> Records:

@@ -5,13 +5,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Row, Select, select, text
+from sqlalchemy import Row, Select, func, insert, select, text
 
 from databits.model import AuditEvent
-from databits.store.tables import audit
+from databits.store.tables import audit, changes
 from databits.store.transaction import Transaction, now
 
 GENESIS = "0" * 64
+_LAST = select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)
+_ADD = insert(audit)
 _HASHED = tuple(c.name for c in audit.c if c.name != "hash")
 
 
@@ -20,7 +22,8 @@ def digest(value: Any) -> str:
     canonical = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
     )
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    # surrogatepass: a refused argument may hold half a character, and is on record all the same.
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def link(event: Mapping[str, Any]) -> str:
@@ -37,18 +40,18 @@ class Audit:
         if self._tx.db.dialect.name == "postgresql":
             # One appender at a time: two must not link to the same row.
             self._tx.db.execute(text("SELECT pg_advisory_xact_lock(7305)"))
-        last = self._tx.value(select(audit.c.hash).order_by(audit.c.id.desc()).limit(1))
+        last = self._tx.one(_LAST)
         row = {
             "change_id": None,
             "run_id": None,
             "plan_id": None,
             **event,
-            "id": self._tx.allocate(audit)[0],
+            "id": last.id + 1 if last else 1,
             "at": now(),
-            "previous": last or GENESIS,
+            "previous": last.hash if last else GENESIS,
         }
         row["hash"] = link(row)
-        self._tx.db.execute(audit.insert().values(**row))
+        self._tx.db.execute(_ADD, row)
         return int(row["id"])
 
     def page(
@@ -71,8 +74,16 @@ class Audit:
             query = query.where(audit.c.id < after)
         return [AuditEvent.model_validate(row) for row in self._tx.rows(query)]
 
-    def count(self) -> int:
-        return self._tx.count(audit)
+    def count(
+        self,
+        *,
+        actor: str | None = None,
+        operation: str | None = None,
+        outcome: str | None = None,
+        change_id: int | None = None,
+    ) -> int:
+        found = self._where(actor, operation, outcome, change_id)
+        return self._tx.count(found.subquery())  # type: ignore[arg-type]
 
     def events(self, after: int = 0, limit: int = 10_000) -> Iterator[Row[Any]]:
         """Every event, oldest first, read in pages."""
@@ -83,14 +94,19 @@ class Audit:
             after = rows[-1].id
 
     def first_broken(self) -> tuple[int, int | None]:
-        """(events checked, id of the first whose hash does not hold, or None)."""
-        previous, checked = GENESIS, 0
+        """(events checked, id of the first that is not what was appended or is gone, or None).
+
+        The chain itself can not tell that its newest rows were cut off; a change without one can.
+        """
+        newest = self._tx.value(select(func.max(changes.c.id))) or 0  # before: each has its event
+        previous, checked, last, change = GENESIS, 0, 0, 0
         for row in self.events():
             event = row._asdict()
             if event["previous"] != previous or link(event) != event["hash"]:
                 return checked, int(event["id"])
-            previous, checked = event["hash"], checked + 1
-        return checked, None
+            previous, checked, last = event["hash"], checked + 1, int(event["id"])
+            change = max(change, event["change_id"] or 0)
+        return checked, last + 1 if newest > change else None
 
     def _where(
         self, actor: str | None, operation: str | None, outcome: str | None, change_id: int | None

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, Select, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from databits.errors import Conflict, NotFound
 from databits.model import Change
@@ -27,17 +28,13 @@ class Changes:
         self, after: int, limit: int, *, actor: str | None = None, operation: str | None = None
     ) -> list[Change]:
         """Newest first; `after` is the id that the page before ended with, 0 for the first."""
-        query = select(changes).order_by(changes.c.id.desc()).limit(limit)
+        query = _where(actor, operation).order_by(changes.c.id.desc()).limit(limit)
         if after:
             query = query.where(changes.c.id < after)
-        if actor is not None:
-            query = query.where(changes.c.actor == actor)
-        if operation is not None:
-            query = query.where(changes.c.operation == operation)
         return [Change.model_validate(row) for row in self._tx.rows(query)]
 
-    def count(self) -> int:
-        return self._tx.count(changes)
+    def count(self, *, actor: str | None = None, operation: str | None = None) -> int:
+        return self._tx.count(_where(actor, operation).subquery())  # type: ignore[arg-type]
 
     def last_of(self, actor: str, operations: Sequence[str]) -> int | None:
         """The actor's newest change that still stands and came from one of these operations."""
@@ -69,6 +66,17 @@ class Changes:
             .order_by(change_rows.c.id)
         )
         self._refuse_if_rested_upon(change_id, images)
+        try:
+            self._put_back(images)
+        except IntegrityError:
+            raise Conflict(
+                f"Change {change_id} can not be undone: what it would bring back has a name that is taken by now, or "
+                "rests on something that is gone. list_changes shows what came later; undo that first."
+            ) from None
+        self._mark(change)
+        return len(images)
+
+    def _put_back(self, images: Sequence[Row[Any]]) -> None:
         # Newest image first; runs of one kind on one table go in one statement.
         for table, kind, run in _runs(list(reversed(images))):
             if kind == "insert":
@@ -77,8 +85,6 @@ class Changes:
                 self._tx.insert(_TABLES[table], [r.before for r in run])
             else:
                 self._tx.update(_TABLES[table], {r.row_id: r.before for r in run})
-        self._mark(change)
-        return len(images)
 
     def _mark(self, change: Change) -> None:
         """An undo takes the effect of its target away; undoing the undo brings it back."""
@@ -113,10 +119,16 @@ class Changes:
                 )
 
     def _later(self, change_id: int, images: Sequence[Row[Any]]) -> list[Change]:
-        """Standing changes after this one that touched the same rows and columns."""
+        """Standing changes after this one that touched the same rows and columns.
+
+        An undo counts where it took back something older than this change: with something newer,
+        the two cancel out.
+        """
         columns: dict[tuple[str, int], set[str] | None] = {}
         for r in images:
-            columns[r.table_name, r.row_id] = set(r.after) if r.kind == "update" else None
+            known = columns.setdefault((r.table_name, r.row_id), set())
+            whole = known is None or r.kind != "update"
+            columns[r.table_name, r.row_id] = None if whole else known | set(r.after)
         found: dict[int, Change] = {}
         for table in {r.table_name for r in images}:
             ids = [r.row_id for r in images if r.table_name == table]
@@ -128,7 +140,7 @@ class Changes:
                     .where(
                         changes.c.id > change_id,
                         changes.c.state == "applied",
-                        changes.c.undo_of.is_(None),
+                        or_(changes.c.undo_of.is_(None), changes.c.undo_of < change_id),
                     )
                 )
                 for row in rows:
@@ -165,6 +177,13 @@ class Changes:
             made.update(row.change_id for row in self._tx.rows(query))
         names = ", ".join(str(i) for i in sorted(made)[:3])
         return f" (change {names})" if made else ""
+
+
+def _where(actor: str | None, operation: str | None) -> Select[Any]:
+    query = select(changes)
+    if actor is not None:
+        query = query.where(changes.c.actor == actor)
+    return query if operation is None else query.where(changes.c.operation == operation)
 
 
 def _runs(images: Sequence[Row[Any]]) -> list[tuple[str, str, list[Row[Any]]]]:

@@ -21,10 +21,11 @@ from sqlalchemy.engine import make_url
 from databits.errors import Unavailable
 from databits.store import Store
 from databits.store.migrations import migrate
-from databits.store.transaction import now
+from databits.store.transaction import Ids, now
 
 T = TypeVar("T")
 _GROUP = 256  # writes a commit at most
+_ID_BLOCK = 1000  # ids taken at once
 
 
 class Database:
@@ -56,6 +57,9 @@ class Database:
             return self._writer.run(fn)
         with self._readers.begin() as db:
             return fn(Store(db))
+
+    keep = write
+    """For derived data, which no change records: the same, under the name that `Work` has for it."""
 
     def close(self) -> None:
         if self._writer is not None:
@@ -104,6 +108,7 @@ class _Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._ids = Ids(block=_ID_BLOCK)
         self._queue: queue.SimpleQueue[tuple[Callable[[Store], Any], Future[Any]] | None] = (
             queue.SimpleQueue()
         )
@@ -140,10 +145,14 @@ class _Writer:
                 for fn, future in group:
                     try:
                         with db.begin_nested():
-                            done.append((future, fn(Store(db))))
+                            result = fn(Store(db))
                     except Exception as error:
+                        self._ids.forget()
                         future.set_exception(error)
+                    else:
+                        done.append((future, result))
         except Exception as error:  # the commit itself: nobody in the group was written
+            self._ids.forget()
             for future, _ in done:
                 future.set_exception(error)
             return

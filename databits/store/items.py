@@ -300,6 +300,15 @@ class Items:
             .order_by(items.c.id)
         )
 
+    def texts(self, databit_id: int) -> list[str]:
+        """The text of every item of a Databit."""
+        query = (
+            select(records.c.text)
+            .join(items, items.c.record_id == records.c.id)
+            .where(items.c.databit_id == databit_id)
+        )
+        return [row.text for row in self._tx.rows(query)]
+
     def open_rows(self, databit_id: int, only_new: bool) -> Sequence[Row[Any]]:
         """(item_id, record_id, text) of the undecided items; `only_new`: those with no suggestion."""
         query = (

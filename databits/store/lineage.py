@@ -4,6 +4,7 @@ There is no table of edges to fall out of step: what an asset was made from is w
 at, so lineage is exactly as true as the data.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -51,6 +52,8 @@ class Step(NamedTuple):
     nodes: list[Node]
     total: int
 
+
+_ID = re.compile(r"[0-9]{1,18}")
 
 # kind → (relation, other kind, query of the other's ids given one id)
 _Query = Callable[[int], Select[Any]]
@@ -176,7 +179,7 @@ class Lineage:
             table = {"record": records, "item": items, "feedback": feedback}[kind]
             found = (
                 self._tx.value(select(table.c.id).where(table.c.id == int(name)))
-                if name.isdigit()
+                if _ID.fullmatch(name)
                 else None
             )
         if found is None:
@@ -216,7 +219,7 @@ class Lineage:
             )
         else:
             return f"{node.kind}:{node.id}"
-        return f"{node.kind}:{row[0]}@{row[1]}" if row else f"{node.kind}:{node.id}"
+        return f"{node.kind}:{'@'.join(map(str, row))}" if row else f"{node.kind}:{node.id}"
 
     def walk(
         self, start: Node, *, up: bool, depth: int, fan: int

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from databits.errors import Conflict
-from databits.store.tables import metadata
+from databits.store.tables import counters, metadata
 
 _ledger = Table(
     "migrations",
@@ -33,6 +33,8 @@ _ledger = Table(
 
 def _first_schema(db: Connection) -> None:
     metadata.create_all(db)
+    # Every counter is there from the start: two first inserts at once must not both make it.
+    db.execute(insert(counters), [{"name": t.name, "last": 0} for t in metadata.sorted_tables])
 
 
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_schema,)

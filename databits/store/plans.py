@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 
 from databits.errors import NotFound
 from databits.model import Plan
 from databits.store.tables import plans
 from databits.store.transaction import Transaction, now
+
+OPEN = ("pending", "approved")
 
 
 class Plans:
@@ -54,7 +56,7 @@ class Plans:
             .where(
                 plans.c.digest == digest,
                 plans.c.asked_by == asked_by,
-                plans.c.state.in_(("pending", "approved")),
+                plans.c.state.in_(OPEN),
                 plans.c.expires_at > now(),
             )
             .order_by(plans.c.id.desc())
@@ -62,21 +64,24 @@ class Plans:
         return _plan(row) if row is not None else None
 
     def page(self, state: str | None, after: int, limit: int) -> list[Plan]:
-        """Newest first; a pending plan past its time shows as expired."""
-        query = select(plans).order_by(plans.c.id.desc()).limit(limit)
-        if after:
-            query = query.where(plans.c.id < after)
-        if state is not None:
-            query = query.where(plans.c.state == state)
-        if state == "pending":
-            query = query.where(plans.c.expires_at > now())
-        return [_plan(row) for row in self._tx.rows(query)]
+        """Newest first; one that waits, or was approved and not carried out, expires with its time."""
+        query = select(plans).where(*_in(state)).order_by(plans.c.id.desc()).limit(limit)
+        return [
+            _plan(r) for r in self._tx.rows(query.where(plans.c.id < after) if after else query)
+        ]
 
     def count(self, state: str | None = None) -> int:
-        where = [] if state is None else [plans.c.state == state]
-        if state == "pending":
-            where.append(plans.c.expires_at > now())
-        return self._tx.count(plans, *where)
+        return self._tx.count(plans, *_in(state))
+
+    def spend(self, plan_id: int) -> bool:
+        """Mark an approved plan as carried out; False when it is not approved, or not any more."""
+        spent = (
+            update(plans)
+            .where(plans.c.id == plan_id, plans.c.state == "approved", plans.c.expires_at > now())
+            .values(state="executed")
+            .returning(plans.c.id)
+        )
+        return self._tx.value(spent) is not None
 
     def set(self, plan_id: int, state: str, **values: Any) -> None:
         self._tx.db.execute(
@@ -84,8 +89,18 @@ class Plans:
         )
 
 
+def _in(state: str | None) -> list[ColumnElement[bool]]:
+    """Plans that show as in this state; `expired` is never written, it comes with the time."""
+    if state is None:
+        return []
+    if state == "expired":
+        return [plans.c.state.in_(OPEN), plans.c.expires_at <= now()]
+    here = plans.c.state == state
+    return [here, plans.c.expires_at > now()] if state in OPEN else [here]
+
+
 def _plan(row: Row[Any]) -> Plan:
-    expired = row.state in ("pending", "approved") and row.expires_at <= now()
+    expired = row.state in OPEN and row.expires_at <= now()
     return Plan(
         id=row.id,
         operation=row.operation,

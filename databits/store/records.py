@@ -77,10 +77,15 @@ class Records:
             for r in self._tx.rows(self._select(source, contains, after, limit))
         ]
 
-    def ids(self, source: str | None, contains: str | None, limit: int | None) -> list[int]:
-        """Ids of matching records, oldest first."""
-        query = self._select(source, contains, 0, limit).with_only_columns(records.c.id)
-        return [row.id for row in self._tx.rows(query)]
+    def ids(self, source: str | None, contains: str | None, sample: int | None = None) -> list[int]:
+        """Ids of matching records, oldest first; `sample` draws that many at random.
+
+        The draw goes by content digest, so it is the same each time and on every machine.
+        """
+        query = self._select(source, contains, 0, None).with_only_columns(records.c.id)
+        if sample is not None:
+            query = query.order_by(None).order_by(records.c.sha256).limit(sample)
+        return sorted(row.id for row in self._tx.rows(query))
 
     def by_ids(self, ids: Sequence[int]) -> list[Record]:
         found: list[Record] = []

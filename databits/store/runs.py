@@ -94,6 +94,11 @@ class Runs:
     def set(self, run_id: int, **values: Any) -> None:
         self._tx.db.execute(update(runs).where(runs.c.id == run_id).values(**values))
 
+    def is_mine(self, run_id: int, attempt: int) -> bool:
+        """Whether the run is still being worked on as it was taken the `attempt`th time."""
+        row = self.raw(run_id)
+        return bool(row.state == "running" and row.attempts == attempt)
+
     def beat(self, run_id: int, worker: str, lease_us: int, **values: Any) -> bool:
         """Prolong the lease; False when the run is no longer this worker's or was cancelled."""
         found = self._tx.db.execute(

@@ -271,7 +271,13 @@ change_rows = Table(
     "change_rows",
     metadata,
     _id(),
-    Column("change_id", Id, ForeignKey("changes.id"), nullable=False),
+    # Deferred: the images of a change are written together with its row, at its end.
+    Column(
+        "change_id",
+        Id,
+        ForeignKey("changes.id", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+    ),
     Column("table_name", String(40), nullable=False),
     Column("row_id", Id, nullable=False),
     Column("kind", String(8), nullable=False),

@@ -19,7 +19,7 @@ from databits.store.tables import (
 )
 from databits.store.transaction import Transaction, now
 
-_REF = re.compile(r"^(?P<name>[^@]+)(?:@(?P<number>\d+))?$")
+_REF = re.compile(r"^(?P<name>[^@]+)(?:@(?P<number>[0-9]{1,18}))?$")
 
 
 def split_ref(ref: str) -> tuple[str, int | None]:

@@ -28,19 +28,59 @@ _TRACKED = frozenset(t.name for t in CHANGED)
 _BATCH = 10_000  # rows a statement: bounds memory, not speed
 
 
+_LAST_CHANGE = select(func.max(changes.c.id))
+_ADD_CHANGE = insert(changes)
+_ADD_IMAGES = insert(change_rows)
+
+
 def now() -> int:
     """Microseconds since the epoch."""
     return time.time_ns() // 1000
 
 
+class Ids:
+    """Hands out ids, from blocks that it takes from `counters`: one look there serves many rows.
+
+    A block is good as long as the transaction that took it stands, so whoever rolls back must call
+    `forget`. What was left of a block is then skipped, never handed out twice.
+    """
+
+    def __init__(self, block: int = 1) -> None:
+        self._block = block
+        self._free: dict[str, range] = {}
+
+    def take(self, db: Connection, name: str, count: int) -> range:
+        free = self._free.get(name, range(0))
+        if len(free) < count:
+            free = self._reserve(db, name, max(count, self._block))
+        self._free[name] = free[count:]
+        return free[:count]
+
+    def forget(self) -> None:
+        self._free.clear()
+
+    def _reserve(self, db: Connection, name: str, count: int) -> range:
+        last = db.execute(
+            update(counters)
+            .where(counters.c.name == name)
+            .values(last=counters.c.last + count)
+            .returning(counters.c.last)
+        ).scalar()
+        if last is None:
+            last = count
+            db.execute(insert(counters), {"name": name, "last": last})
+        return range(int(last) - count + 1, int(last) + 1)
+
+
 class Transaction:
     """A connection inside a transaction, with at most one change being recorded."""
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, ids: "Ids | None" = None) -> None:
         self.db = db
         self.change_id: int | None = None
+        self._ids = ids or Ids()
         self._about: dict[str, Any] | None = None
-        self._rows = 0
+        self._touched: list[dict[str, Any]] = []
 
     # reading ------------------------------------------------------------------------------
 
@@ -65,17 +105,7 @@ class Transaction:
         """The next `count` ids of a table; ids are never handed out twice, even after an undo."""
         if count < 1:
             return range(0)
-        name = table.name
-        last = self.db.execute(
-            update(counters)
-            .where(counters.c.name == name)
-            .values(last=counters.c.last + count)
-            .returning(counters.c.last)
-        ).scalar()
-        if last is None:
-            last = count
-            self.db.execute(insert(counters).values(name=name, last=last))
-        return range(int(last) - count + 1, int(last) + 1)
+        return self._ids.take(self.db, table.name, count)
 
     def insert(self, table: Table, rows: Sequence[Values]) -> list[int]:
         """Insert rows, giving each an id where it has none; returns the ids, in order."""
@@ -148,23 +178,24 @@ class Transaction:
             self._about["undo_of"] = change_id
 
     def end_change(self) -> int | None:
-        """Stop to record; returns the change's id, or None when nothing changed."""
-        change_id, rows = self.change_id, self._rows
+        """Write the change; returns its id, or None when nothing changed."""
+        change_id, images = self.change_id, self._touched
         if change_id is not None:
-            self.db.execute(update(changes).where(changes.c.id == change_id).values(rows=rows))
-        self._about, self.change_id, self._rows = None, None, 0
+            row = {"id": change_id, "state": "applied", "rows": len(images), "at": now()}
+            self.db.execute(_ADD_CHANGE, {**row, **(self._about or {})})
+            for image, i in zip(images, self.allocate(change_rows, len(images)), strict=True):
+                image["id"] = i
+            for start in range(0, len(images), _BATCH):
+                self.db.execute(_ADD_IMAGES, images[start : start + _BATCH])
+        self._about, self.change_id, self._touched = None, None, []
         return change_id
 
     def _open_change(self, table: Table) -> int:
         if self._about is None:
             raise RuntimeError(f"a write to {table.name} outside a change")
         if self.change_id is None:
-            self.change_id = self.allocate(changes)[0]
-            self.db.execute(
-                insert(changes).values(
-                    id=self.change_id, state="applied", rows=0, at=now(), **self._about
-                )
-            )
+            # Changes are ordered by id, whichever process makes them: the next one is the last plus one.
+            self.change_id = int(self.value(_LAST_CHANGE) or 0) + 1
         return self.change_id
 
     def _record(
@@ -172,27 +203,19 @@ class Transaction:
     ) -> None:
         if table.name not in _TRACKED:
             return
-        touched = list(images)
-        if not touched:
-            return
-        change_id = self._open_change(table)
-        bound = [
+        touched = [
             {
-                "change_id": change_id,
                 "table_name": table.name,
                 "row_id": row_id,
                 "kind": kind,
                 "before": dict(before) if before is not None else None,
                 "after": dict(after) if after is not None else None,
             }
-            for row_id, kind, before, after in touched
+            for row_id, kind, before, after in images
         ]
-        ids = self.allocate(change_rows, len(bound))
-        for row, i in zip(bound, ids, strict=True):
-            row["id"] = i
-        for start in range(0, len(bound), _BATCH):
-            self.db.execute(insert(change_rows), bound[start : start + _BATCH])
-        self._rows += len(bound)
+        if touched:
+            change_id = self._open_change(table)
+            self._touched += [{**image, "change_id": change_id} for image in touched]
 
     def _images(
         self, table: Table, ids: Sequence[int], names: Sequence[str]

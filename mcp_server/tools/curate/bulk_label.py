@@ -1,10 +1,10 @@
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from databits.actor import Actor
 from databits.decide import label_of
-from databits.errors import NotReady
+from databits.errors import Invalid, NotReady
 from databits.model import Changed
 from databits.operation import Preview, operation
 from databits.store import Store
@@ -29,7 +29,8 @@ def preview(
     contains: str | None,
     to: str | None,
 ) -> Preview:
-    ids, where = _chosen(store, databit, verdict, label, min_confidence, contains, to)
+    rows = _chosen(store, databit, verdict, label, min_confidence, contains, to)
+    ids = list(rows)
     sample = [
         f"item {i.id}: {to or i.suggestion or 'no label'}"
         + (f" ({i.confidence:.0%} sure)" if i.confidence else "")
@@ -45,7 +46,8 @@ def preview(
         + ".",
         count=len(ids),
         sample=sample,
-        basis={"items": ids, "where": list(where), "to": to},
+        # The labels too: new suggestions for the same items are another decision.
+        basis={"items": [[i, row.suggestion] for i, row in rows.items()], "to": to},
     )
 
 
@@ -82,17 +84,14 @@ def bulk_label(
 
     Each item gets a decision of its own, and the batch can be undone as one.
     """
-    ids, _ = _chosen(store, databit, verdict, label, min_confidence, contains, to)
-    rows = store.items.raw(ids)
-    state = "rejected" if verdict == "reject" else "approved"
-    given = {
-        i: None if verdict == "reject" else (to if verdict == "label" else rows[i].suggestion)
-        for i in ids
-    }
-    if to is not None and verdict == "label":
-        name = label_of(store.databits.get(databit), to)
-        given = dict.fromkeys(ids, name)
-    made = [Decision(i, state, given[i]) for i in ids]
+    rows = _chosen(store, databit, verdict, label, min_confidence, contains, to)
+    if verdict == "approve":
+        made = [Decision(i, "approved", row.suggestion) for i, row in rows.items()]
+    elif verdict == "label":
+        name = label_of(store.databits.get(databit), to or "")
+        made = [Decision(i, "approved", name) for i in rows]
+    else:
+        made = [Decision(i, "rejected", None) for i in rows]
     store.items.decide(made, f"bulk {verdict}", actor.name, actor.surface, "")
     return BulkLabelled(databit=databit, decided=len(made))
 
@@ -105,21 +104,22 @@ def _chosen(
     min_confidence: float | None,
     contains: str | None,
     to: str | None,
-) -> tuple[list[int], Filter]:
-    """The undecided items that the filter means, and the filter."""
+) -> dict[int, Any]:
+    """The rows of the undecided items that the filter means, by id."""
     target = store.databits.get(databit)
+    if to is not None and verdict != "label":
+        raise Invalid(f"`to` goes with verdict=label; {verdict} leaves it out.")
     if verdict == "label":
         label_of(target, to or "")
     where = Filter(
         "open", label_of(target, label) if label else None, min_confidence, None, contains
     )
-    ids = store.items.ids(target.databit_id, where)
+    rows = store.items.raw(store.items.ids(target.databit_id, where))
     if verdict == "approve":
-        rows = store.items.raw(ids)
-        ids = [i for i in ids if rows[i].suggestion is not None]
-    if not ids:
+        rows = {i: row for i, row in rows.items() if row.suggestion is not None}
+    if not rows:
         raise NotReady(
             f"No undecided item of {databit} is meant by this. queue_status counts them; "
             "prelabel_items makes suggestions."
         )
-    return ids, where
+    return dict(sorted(rows.items()))

@@ -15,7 +15,6 @@ class Claimed(Changed):
     databit: str
     labels: list[str]
     items: list[Item]
-    left: int = Field(description="Undecided items, these included")
 
 
 @operation(
@@ -48,5 +47,4 @@ def claim_items(
     ids = store.items.claim(
         target.databit_id, actor.name, count, now() + settings.lease_seconds * 1_000_000
     )
-    left = store.items.status(target.databit_id)["open"]
-    return Claimed(databit=databit, labels=target.labels, items=store.items.by_ids(ids), left=left)
+    return Claimed(databit=databit, labels=target.labels, items=store.items.by_ids(ids))

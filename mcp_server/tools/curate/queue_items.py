@@ -2,6 +2,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from databits.errors import NotFound
 from databits.model import Changed
 from databits.operation import operation
 from databits.store import Store
@@ -22,6 +23,7 @@ class Queued(Changed):
         "put X in the queue of Y",
         "load the source X into the databit Y",
         "queue everything in X for labelling with Y",
+        "queue 500 records of X for Y",
         "add the tickets to the Y queue",
     ),
 )
@@ -37,9 +39,13 @@ def queue_items(
         list[int] | None,
         Field(description="Record ids; default: all of the source", min_length=1, max_length=500),
     ] = None,
-    limit: Annotated[
+    sample: Annotated[
         int | None,
-        Field(description="At most this many", ge=1, json_schema_extra={"x-entity": "count"}),
+        Field(
+            description="Only this many, drawn at random, the same ones each time",
+            ge=1,
+            json_schema_extra={"x-entity": "count"},
+        ),
     ] = None,
 ) -> Queued:
     """Put records into the labelling queue of a Databit.
@@ -48,8 +54,13 @@ def queue_items(
     """
     target = store.databits.get(databit)
     if records is not None:
-        found = [r.id for r in store.records.by_ids(records)]
+        found = [r.id for r in store.records.by_ids(list(dict.fromkeys(records)))]
+        missing = [str(i) for i in records if i not in set(found)]
+        if missing:
+            raise NotFound(
+                f"There is no record {', '.join(missing[:5])}; nothing was queued. get_records shows the ids."
+            )
     else:
-        found = store.records.ids(source, contains, limit)
+        found = store.records.ids(source, contains, sample=sample)
     new = store.items.queue(target.databit_id, found, why={}, priority={})
     return Queued(databit=databit, queued=len(new), already_there=len(found) - len(new))

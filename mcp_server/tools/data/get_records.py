@@ -39,7 +39,5 @@ def get_records(
         r.model_copy(update={"text": r.text[:SHOWN] + " …"}) if len(r.text) > SHOWN else r
         for r in rows
     ]
-    total = (
-        len(store.records.ids(source, contains, None)) if contains else store.records.count(source)
-    )
+    total = len(store.records.ids(source, contains)) if contains else store.records.count(source)
     return Page(rows=cut, total=total, next=rows[-1].id if len(rows) == limit else None)

@@ -56,7 +56,7 @@ def extract_feedback_candidates(
     Each says why a person sees it; texts that are in the queue already are passed over.
     """
     databit = work.read(lambda store: _databit_of(store, endpoint))
-    rows, known = work.read(lambda store: monitoring.candidate_rows(store, endpoint))
+    rows, known = monitoring.candidate_rows(work, endpoint)
     work.progress(0.5, f"{len(rows)} requests weighed")
     chosen = choose_candidates(rows, budget=budget, labelled=known)
 

@@ -66,7 +66,7 @@ def query_metrics(
     scores = store.feedback.scores(store.endpoints.raw(endpoint).id)
     return Metrics(
         endpoint=endpoint,
-        since=since,  # type: ignore[arg-type]  # microseconds, as the store keeps them
+        since=since,  # microseconds, as the store keeps them
         requests=whole.requests,
         errors=whole.errors,
         error_rate=round(whole.errors / whole.requests, 4) if whole.requests else 0.0,

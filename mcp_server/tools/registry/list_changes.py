@@ -31,5 +31,7 @@ def list_changes(
     """List changes, newest first: who did what, when, and whether it still stands."""
     rows = store.changes.page(after, limit, actor=actor, operation=operation)
     return Page(
-        rows=rows, total=store.changes.count(), next=rows[-1].id if len(rows) == limit else None
+        rows=rows,
+        total=store.changes.count(actor=actor, operation=operation),
+        next=rows[-1].id if len(rows) == limit else None,
     )

@@ -38,5 +38,9 @@ def search_audit(
         after, limit, actor=actor, operation=operation, outcome=outcome, change_id=change
     )
     return Page(
-        rows=rows, total=store.audit.count(), next=rows[-1].id if len(rows) == limit else None
+        rows=rows,
+        total=store.audit.count(
+            actor=actor, operation=operation, outcome=outcome, change_id=change
+        ),
+        next=rows[-1].id if len(rows) == limit else None,
     )

@@ -1,0 +1,53 @@
+"""Who is calling: the operating-system user here, through the client that the wire names.
+
+On stdio and on loopback HTTP nobody signs in: whoever can start the process or reach the port on
+this machine acts as its user, with the role in the settings. A server that is reached from
+elsewhere passes an `Identify` of its own, which believes the platform in front of it.
+
+A tool call is never a person's act, whatever the client says about itself; see `confirm`.
+"""
+
+import getpass
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from databits.actor import Actor, Surface
+from databits.settings import Settings
+
+if TYPE_CHECKING:
+    # Not at run time: commands name their actor here too, and do without the SDK's second of import.
+    from mcp.server.mcpserver import Context
+
+Identify = Callable[["Context[Any, Any] | None"], Actor]
+
+CLIENT_LENGTH = 80
+
+
+def local_actor(settings: Settings, surface: Surface, client: str = "") -> Actor:
+    """Software acting for the operating-system user of this process."""
+    return Actor(settings.user or _os_user(), settings.role, surface, client=client)
+
+
+def identify_local(settings: Settings) -> Identify:
+    """Every caller is this machine's user; what differs is the client in between."""
+    me = local_actor(settings, "mcp")
+    return lambda ctx: replace(me, client=client_of(ctx))
+
+
+def client_of(ctx: "Context[Any, Any] | None") -> str:
+    """Name and version of the client, as it gives them: `claude-code 2.1.330`; may be empty."""
+    params = ctx.session.client_params if ctx is not None else None
+    if params is None:
+        return ""
+    said = f"{params.client_info.name} {params.client_info.version}"
+    # It ends up in the audit trail and on pages: one printable line, whatever was sent.
+    return " ".join("".join(c if c.isprintable() else " " for c in said).split())[:CLIENT_LENGTH]
+
+
+def _os_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without an entry in passwd
+        return f"uid-{os.getuid()}"

@@ -1,0 +1,47 @@
+"""`databits mcp`: the server over standard input and output, for Claude, Cursor, VS Code."""
+
+import gc
+import logging
+import sys
+from collections.abc import Collection
+
+from databits.ports import Runner
+from databits.settings import Settings
+
+
+def main(
+    settings: Settings,
+    *,
+    toolsets: Collection[str] | None = None,
+    read_only: bool = False,
+    runner: Runner | None = None,
+) -> None:
+    """Serve until the client closes standard input.
+
+    Args:
+        runner: The workbench, or a connection to the process that has it open; None opens the one
+            that the settings describe, with the first call.
+
+    Raises:
+        Invalid: for a toolset that does not exist.
+    """
+    # The client shows standard error; standard output is the protocol's alone.
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s"
+    )
+    # A client waits for the list of tools: what is loaded for it stays, so looking for garbage
+    # meanwhile costs a tenth of a second for nothing. That is also why the imports stand here.
+    gc.disable()
+    from databits.workbench import connect
+    from mcp_server.auth import identify_local
+    from mcp_server.server import build_server
+
+    server = build_server(
+        runner or connect(settings),
+        identify_local(settings),
+        toolsets=toolsets,
+        read_only=read_only,
+    )
+    gc.freeze()
+    gc.enable()
+    server.run("stdio")

@@ -1,0 +1,33 @@
+"""The core is synchronous; the servers hand its calls to worker threads."""
+
+from asyncio import CancelledError
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+import anyio.from_thread
+import anyio.to_thread
+from mcp.server.mcpserver import Context
+
+from databits.change import Progress
+from databits.errors import Cancelled
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def in_thread(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await anyio.to_thread.run_sync(partial(fn, *args, **kwargs))
+
+
+def progress_to(ctx: Context[Any, Any]) -> Progress:
+    """Progress from a worker thread to the client; it stops the work when the client has cancelled."""
+
+    def say(done: float, message: str) -> None:
+        try:
+            anyio.from_thread.check_cancelled()
+        except CancelledError:
+            raise Cancelled("The client cancelled the call; nothing was changed.") from None
+        anyio.from_thread.run(ctx.report_progress, done, 1.0, message)
+
+    return say

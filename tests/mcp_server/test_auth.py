@@ -1,0 +1,48 @@
+"""Who a request comes from."""
+
+import getpass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mcp.types import Implementation
+
+from databits.settings import Settings
+from mcp_server.auth import CLIENT_LENGTH, client_of, identify_local, local_actor
+
+
+def _context(name: str, version: str = "1") -> Any:
+    params = SimpleNamespace(client_info=Implementation(name=name, version=version))
+    return SimpleNamespace(session=SimpleNamespace(client_params=params))
+
+
+def test_the_settings_name_the_user_and_the_role() -> None:
+    actor = local_actor(Settings(user="ana", role="reviewer"), "command")
+    assert (actor.name, actor.role, actor.surface, actor.person) == (
+        "ana",
+        "reviewer",
+        "command",
+        False,
+    )
+
+
+def test_without_a_name_it_is_the_operating_systems_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert local_actor(Settings(user=""), "mcp").name == getpass.getuser()
+
+    def unknown() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    assert local_actor(Settings(user=""), "mcp").name.startswith("uid-")
+
+
+def test_the_client_is_named_as_it_names_itself_in_one_printable_line() -> None:
+    assert client_of(_context("claude-code", "2.1.330")) == "claude-code 2.1.330"
+    assert client_of(_context("evil\n\x1b[31m name")) == "evil [31m name 1"
+    assert len(client_of(_context("x" * 500))) == CLIENT_LENGTH
+
+
+def test_a_client_may_leave_its_name_out() -> None:
+    nameless: Any = SimpleNamespace(session=SimpleNamespace(client_params=None))
+    identify = identify_local(Settings(user="ana"))
+    assert identify(nameless).client == identify(None).client == ""
