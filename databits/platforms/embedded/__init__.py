@@ -36,7 +36,7 @@ class Embedded(Workbench):
 
     @cached_property
     def models(self) -> "Embedder":
-        from databits.engines.vectors import shared_embedder
+        from databits.engines.embedding import shared_embedder
 
         return shared_embedder(self.settings.threads)
 

@@ -92,10 +92,12 @@ def _serve(workbench: Workbench, idle_seconds: float, stop: threading.Event) -> 
     database = workbench.database
     executed, idle_since = 0, time.monotonic()
     database.write(lambda store: store.runs.orphan())
-    while not stop.is_set() and time.monotonic() - idle_since < idle_seconds:
+    while not stop.is_set():
         waiting = database.read(lambda store: store.runs.waiting())
         row = database.write(lambda store: store.runs.take(name, LEASE_US)) if waiting else None
         if row is None:
+            if time.monotonic() - idle_since >= idle_seconds:
+                break
             stop.wait(0.1)
             continue
         workbench.execute(row.id, name)

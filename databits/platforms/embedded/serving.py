@@ -86,7 +86,7 @@ class Gateway:
         each_us = int((time.perf_counter() - begun) * 1e6 / len(texts))
         ids = [f"req_{uuid.uuid4().hex}" for _ in texts]
         moment = now()
-        given = found or [(None, None)] * len(texts)
+        given: Sequence[tuple[str | None, float | None]] = found or [(None, None)] * len(texts)
         rows = [
             {
                 "endpoint_id": route.endpoint_id,
@@ -118,36 +118,25 @@ def texts_of(payload: Any) -> list[str]:
     Raises:
         Invalid: saying which formats there are.
     """
-    rows: Any = None
-    if isinstance(payload, dict):
-        split = payload.get("dataframe_split")
-        if (
-            isinstance(split, dict)
-            and isinstance(split.get("columns"), list)
-            and "text" in split["columns"]
-        ):
-            place = split["columns"].index("text")
-            data = split.get("data")
-            rows = (
-                [row[place] for row in data if isinstance(row, list) and len(row) > place]
-                if isinstance(data, list)
-                else None
-            )
-        else:
-            rows = next(
-                (payload[k] for k in ("dataframe_records", "instances", "inputs") if k in payload),
-                None,
-            )
-            rows = rows.get("text") if isinstance(rows, dict) else rows
-            rows = [rows] if isinstance(rows, str) else rows
-    texts = (
-        [row.get("text") if isinstance(row, dict) else row for row in rows]
-        if isinstance(rows, list)
-        else []
-    )
+    try:
+        texts = [row["text"] if isinstance(row, dict) else row for row in _rows(payload)]
+    except (KeyError, IndexError, StopIteration, TypeError, ValueError):
+        texts = []
     if not texts or not all(isinstance(text, str) for text in texts):
         raise Invalid(
             'The body is JSON with texts, as {"dataframe_records": [{"text": "…"}]}, {"instances": ["…"]}, '
             '{"inputs": ["…"]} or {"dataframe_split": {"columns": ["text"], "data": [["…"]]}}.'
         )
     return texts
+
+
+def _rows(payload: Any) -> list[Any]:
+    """The rows of a request; what is of another shape fails with one of the errors above."""
+    if "dataframe_split" in payload:
+        split = payload["dataframe_split"]
+        place = split["columns"].index("text")
+        return [row[place] for row in split["data"]]
+    found = next(payload[k] for k in ("dataframe_records", "instances", "inputs") if k in payload)
+    if isinstance(found, dict):  # {"inputs": {"text": [...]}}: a column
+        found = found["text"]
+    return [found] if isinstance(found, str) else list(found)

