@@ -4,18 +4,25 @@
 offer the ones that exist.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 
 DatabitName = Annotated[
     str, Field(description="Databit, by name", json_schema_extra={"x-entity": "databit"})
 ]
 NewName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, to_lower=True, pattern=NAME),
+    BeforeValidator(_lower),  # to_lower= would come after the pattern
+    StringConstraints(pattern=NAME),
     Field(
         description="New name: lower-case letters, digits, - and _",
         json_schema_extra={"x-entity": "new-name"},
@@ -29,7 +36,8 @@ EndpointName = Annotated[
 ]
 NewEndpointName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, to_lower=True, pattern=NAME),
+    BeforeValidator(_lower),  # to_lower= would come after the pattern
+    StringConstraints(pattern=NAME),
     Field(
         description="Endpoint, existing or new", json_schema_extra={"x-entity": "endpoint-or-new"}
     ),

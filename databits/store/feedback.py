@@ -30,7 +30,7 @@ class FeedbackNotes:
         """The newest note on each request of an endpoint."""
         newest = select(func.max(feedback.c.id)).group_by(feedback.c.request_id)
         return self._tx.rows(
-            select(feedback, requests.c.request_id.label("request"))
+            select(feedback)
             .join(requests, requests.c.id == feedback.c.request_id)
             .where(requests.c.endpoint_id == endpoint_id, feedback.c.id.in_(newest))
             .order_by(feedback.c.id)

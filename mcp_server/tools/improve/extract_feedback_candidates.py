@@ -66,7 +66,7 @@ def extract_feedback_candidates(
             name, f"endpoint:{endpoint}"
         )
         notes = {
-            row.request: row.id
+            row.request_id: row.id
             for row in store.feedback.of_endpoint(store.endpoints.raw(endpoint).id)
         }
         requests = [store.endpoints.request_by_id(c.request_id) for c in chosen]

@@ -39,7 +39,7 @@ def preview(store: Store, *, dataset: str, model: str | None, strategy: str, see
         count=len(train),
         sample=[
             f"{label}: {n} rows"
-            for label, n in sorted(counts.items(), key=lambda pair: -pair[1])[:4]
+            for label, n in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:4]
         ]
         + ([f"fewest: {weakest} ({counts[weakest]} rows)"] if len(counts) > 4 else []),
         cost=f"about {characters // 4:,} tokens to embed on this machine; no charge",
