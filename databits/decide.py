@@ -57,7 +57,8 @@ def check_overrule(rows: Mapping[int, Any], actor: Actor) -> None:
     ]
     if others:
         raise NotAllowed(
-            f"Item {others[0]} was decided by somebody else; changing that takes the role reviewer. Nothing was changed."
+            f"Item {others[0]} was decided by somebody else; changing that takes the role reviewer. "
+            "Nothing was changed."
         )
 
 

@@ -12,16 +12,16 @@ Two of the names decide how it runs:
 
 import difflib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
 from databits.actor import Role
-from databits.errors import NotFound, Unavailable
+from databits.errors import Invalid, NotFound, Unavailable
 
 Effect = Literal["read", "write", "consequential"]
 F = TypeVar("F", bound=Callable[..., BaseModel])
@@ -93,6 +93,22 @@ class Operation:
         }
         return create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
 
+    def parse(self, arguments: Mapping[str, Any]) -> BaseModel:
+        """The arguments as the operation takes them.
+
+        Raises:
+            Invalid: saying in plain words what is wrong, and what it takes.
+        """
+        try:
+            asked = self.input.model_validate(dict(arguments))
+        except ValidationError as error:
+            raise Invalid(_in_plain_words(self, error)) from None
+        if _beyond(asked.model_dump()):
+            raise Invalid(
+                f"{self.name} was not run. A number in it is larger than any id or count can be."
+            )
+        return asked
+
     @cached_property
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of the arguments, without the titles, which tell a model nothing."""
@@ -162,6 +178,28 @@ def find(name: str) -> Operation:
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """JSON Schema of what `model_dump(mode="json")` gives, without titles."""
     return _lean(TypeAdapter(model).json_schema(mode="serialization"))  # type: ignore[no-any-return]
+
+
+def _in_plain_words(op: Operation, error: ValidationError) -> str:
+    """Validation errors in words, without the values (they may be data)."""
+    told = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False)[:5]:
+        where = ".".join(str(part) for part in problem["loc"]) or "arguments"
+        told.append(f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
+    takes = ", ".join(
+        f"{name}{'' if field.is_required() else ' (optional)'}"
+        for name, field in op.input.model_fields.items()
+    )
+    return f"{op.name} was not run. {'; '.join(told)}. It takes: {takes or 'no arguments'}."
+
+
+def _beyond(value: Any) -> bool:
+    """Whether a number in it is too large for a column of 64 bits."""
+    if isinstance(value, dict):
+        return any(map(_beyond, value.values()))
+    if isinstance(value, list):
+        return any(map(_beyond, value))
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _needs(fn: Callable[..., Any]) -> tuple[str, ...]:

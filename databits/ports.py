@@ -54,7 +54,11 @@ class Jobs(Protocol):
     """Where runs are executed."""
 
     def submit(self, run_id: int) -> None:
-        """Make sure that somebody works on the queue of runs; returns at once."""
+        """Make sure that somebody works on the queue of runs."""
+        ...
+
+    def close(self) -> None:
+        """Stop what this process started for it."""
         ...
 
 

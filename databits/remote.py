@@ -90,7 +90,8 @@ class Remote:
         return self._result(found["operation"], found)
 
     def _result(self, name: str, found: dict[str, Any]) -> BaseModel:
-        model = {"run": Run, "planned": Planned}.get(found["kind"]) or find(name).output
+        kinds: dict[str, type[BaseModel]] = {"run": Run, "planned": Planned}
+        model = kinds.get(found["kind"]) or find(name).output
         return model.model_validate(found["data"])
 
     def _post(self, verb: str, body: dict[str, Any], actor: Actor | None) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class Settings(BaseSettings):
     )
     model: str = Field(
         "",
-        description="Chat model: `openai:NAME`, `anthropic:NAME`, `databricks:ENDPOINT`; empty means the built-in planner.",
+        description="Chat model: `openai:NAME`, `anthropic:NAME`, `databricks:ENDPOINT`; "
+        "empty means the built-in planner.",
     )
     model_url: str = Field(
         "", description="Base URL of an OpenAI-protocol server (Ollama, vLLM, llama-server)."

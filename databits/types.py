@@ -15,7 +15,6 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-
 DatabitName = Annotated[
     str, Field(description="Databit, by name", json_schema_extra={"x-entity": "databit"})
 ]

@@ -1,17 +1,17 @@
 """The workbench: the resources operations need, and the one way to run one."""
 
 import logging
-import threading
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from sqlalchemy import Row
 
 from databits.actor import Actor
 from databits.change import Call, Progress, Work, actor_of, actor_row, append
-from databits.errors import Cancelled, Conflict, DatabitsError, Invalid, NotAllowed, Unavailable
+from databits.errors import Cancelled, Conflict, DatabitsError, NotAllowed, Unavailable
+from databits.heartbeat import Heartbeat
 from databits.model import Plan, Planned, Run
 from databits.operation import Operation, find
 from databits.settings import Settings
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from databits.ports import Jobs, Lake, Serving
 
 log = logging.getLogger("databits")
+_NO_PLATFORM = "A bare workbench has no platform. Use databits.workbench.connect(settings)."
 ATTEMPTS = 3
-LEASE_US = 60_000_000  # a worker that says nothing for a minute is taken for dead
 
 
 class Workbench:
-    """Resources for one deployment; a platform overrides what differs there."""
+    """Resources for one deployment; a platform gives what differs there."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -38,17 +38,17 @@ class Workbench:
     def database(self) -> Database:
         return Database(self.settings.url)
 
-    @property
+    @cached_property
     def lake(self) -> "Lake":
-        raise NotImplementedError  # a platform's
+        raise Unavailable(_NO_PLATFORM)
 
-    @property
+    @cached_property
     def jobs(self) -> "Jobs":
-        raise NotImplementedError
+        raise Unavailable(_NO_PLATFORM)
 
-    @property
+    @cached_property
     def serving(self) -> "Serving":
-        raise NotImplementedError
+        raise Unavailable(_NO_PLATFORM)
 
     # the one way to run an operation ---------------------------------------------------------
 
@@ -141,7 +141,7 @@ class Workbench:
         """Do the work of a claimed run; called by workers only. Never raises for the run's failure."""
         row = self.database.read(lambda store: store.runs.raw(run_id))
         actor = actor_of(row.actor)
-        beat = _Heartbeat(self.database, run_id, worker)
+        beat = Heartbeat(self.database, run_id, worker)
         try:
             op = find(row.operation)
             if row.attempts > ATTEMPTS:
@@ -196,15 +196,7 @@ class Workbench:
                 f"{op.name} is for people: in the chat or the Approvals page, or with the command "
                 "`databits approve ID`. Software can not do it for them."
             )
-        try:
-            asked = op.input.model_validate(dict(arguments))
-        except ValidationError as error:
-            raise Invalid(_plain(op, error)) from None
-        if _beyond(asked.model_dump()):
-            raise Invalid(
-                f"{op.name} was not run. A number in it is larger than any id or count can be."
-            )
-        return Call(self, op, asked, actor)
+        return Call(self, op, op.parse(arguments), actor)
 
     def _perform(self, call: Call, progress: Progress | None) -> BaseModel:
         op = call.op
@@ -270,70 +262,12 @@ class Workbench:
         )
 
 
-class _Heartbeat:
-    """Keeps a run's lease alive from a thread, and carries its progress."""
-
-    def __init__(self, database: Database, run_id: int, worker: str) -> None:
-        self._database, self._run_id, self._worker = database, run_id, worker
-        self._over = threading.Event()
-        self._thread = threading.Thread(
-            target=self._beat, name=f"databits-run-{run_id}", daemon=True
-        )
-        self._said: dict[str, Any] = {}
-        self._cancelled = False
-
-    def progress(self, done: float, message: str) -> None:
-        if self._cancelled:
-            raise Cancelled("The run was cancelled; nothing was changed.")
-        self._said = {"progress": done, "message": message}
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        while not self._over.wait(0.5):
-            said = self._said
-            alive = self._database.write(
-                lambda store, said=said: store.runs.beat(
-                    self._run_id, self._worker, LEASE_US, **said
-                )  # type: ignore[misc]
-            )
-            if not alive:
-                self._cancelled = True
-
-
 def _how_to_approve(plan: Plan) -> str:
     return (
         f"Nothing was done yet: plan {plan.id} waits for a person until {plan.expires_at:%Y-%m-%d %H:%M} UTC. "
         f"A person approves it in the chat or the Approvals page, or runs `databits approve {plan.id}`; it is then "
         "carried out. You can not approve it yourself."
     )
-
-
-def _plain(op: Operation, error: ValidationError) -> str:
-    """Validation errors in words, without the values (they may be data)."""
-    told = []
-    for problem in error.errors(include_url=False, include_input=False, include_context=False)[:5]:
-        where = ".".join(str(part) for part in problem["loc"]) or "arguments"
-        told.append(f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
-    takes = ", ".join(
-        f"{name}{'' if field.is_required() else ' (optional)'}"
-        for name, field in op.input.model_fields.items()
-    )
-    return f"{op.name} was not run. {'; '.join(told)}. It takes: {takes or 'no arguments'}."
-
-
-def _beyond(value: Any) -> bool:
-    """Whether a number in it is too large for a column of 64 bits."""
-    if isinstance(value, dict):
-        return any(map(_beyond, value.values()))
-    if isinstance(value, list):
-        return any(map(_beyond, value))
-    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def connect(settings: Settings | None = None) -> Workbench:

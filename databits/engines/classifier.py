@@ -8,13 +8,13 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from databits.engines.embedding import shared_embedder
 from databits.engines.head import Head
 
 
-class TextClassifier(PythonModel):  # type: ignore[misc]  # mlflow is untyped here
+class TextClassifier(PythonModel):
     """Column `text` in, columns `label` and `confidence` (0 to 1) out."""
 
     def load_context(self, context: PythonModelContext) -> None:

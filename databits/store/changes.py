@@ -127,8 +127,8 @@ class Changes:
         columns: dict[tuple[str, int], set[str] | None] = {}
         for r in images:
             known = columns.setdefault((r.table_name, r.row_id), set())
-            whole = known is None or r.kind != "update"
-            columns[r.table_name, r.row_id] = None if whole else known | set(r.after)
+            touched = None if known is None or r.kind != "update" else known | set(r.after)
+            columns[r.table_name, r.row_id] = touched
         found: dict[int, Change] = {}
         for table in {r.table_name for r in images}:
             ids = [r.row_id for r in images if r.table_name == table]

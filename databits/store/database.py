@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 from databits.errors import Unavailable
@@ -24,6 +24,7 @@ from databits.store.migrations import migrate
 from databits.store.transaction import Ids, now
 
 T = TypeVar("T")
+_ONE_WRITER = text("SELECT pg_advisory_xact_lock(7305)")
 _GROUP = 256  # writes a commit at most
 _ID_BLOCK = 1000  # ids taken at once
 
@@ -46,6 +47,8 @@ class Database:
     def read(self, fn: Callable[[Store], T]) -> T:
         """Run `fn` on a consistent view of the database; what it writes is thrown away."""
         with self._readers.connect() as db:
+            if not self.sqlite:
+                db = db.execution_options(isolation_level="REPEATABLE READ")
             return fn(Store(db))
 
     def write(self, fn: Callable[[Store], T]) -> T:
@@ -56,6 +59,9 @@ class Database:
         if self._writer is not None:
             return self._writer.run(fn)
         with self._readers.begin() as db:
+            # One writer at a time, as on SQLite: ids of changes and the audit chain follow on from
+            # what is committed, and no two writes can wait for each other's rows.
+            db.execute(_ONE_WRITER)
             return fn(Store(db))
 
     keep = write
@@ -140,21 +146,32 @@ class _Writer:
 
     def _commit(self, group: list[tuple[Callable[[Store], Any], Future[Any]]]) -> None:
         done: list[tuple[Future[Any], Any]] = []
+        waiting = iter(group)
         try:
             with self._engine.begin() as db:
-                for fn, future in group:
+                for fn, future in waiting:
                     try:
                         with db.begin_nested():
                             result = fn(Store(db))
                     except Exception as error:
                         self._ids.forget()
                         future.set_exception(error)
+                        if not _in_transaction(db):
+                            raise
                     else:
                         done.append((future, result))
-        except Exception as error:  # the commit itself: nobody in the group was written
+        except Exception as error:  # the transaction as a whole: nobody so far was written
             self._ids.forget()
             for future, _ in done:
                 future.set_exception(error)
-            return
-        for future, result in done:
-            future.set_result(result)
+        else:
+            for future, result in done:
+                future.set_result(result)
+        if rest := list(waiting):
+            self._commit(rest)
+
+
+def _in_transaction(db: Connection) -> bool:
+    """Whether SQLite still has the transaction open: a full disk makes it take all of it back."""
+    driver = db.connection.driver_connection
+    return isinstance(driver, sqlite3.Connection) and driver.in_transaction

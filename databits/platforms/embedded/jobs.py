@@ -19,9 +19,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from databits.heartbeat import LEASE_US
 from databits.operation import load_catalogue
 from databits.settings import Settings
-from databits.workbench import LEASE_US, Workbench, connect
+from databits.workbench import Workbench, connect
 
 log = logging.getLogger("databits.worker")
 IDLE_SECONDS = 300.0
@@ -65,6 +66,19 @@ class Workers:
         for worker in self._started:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 worker.wait(timeout=30)
+
+
+class InThisProcess:
+    """Executes a run before `submit` returns: for schedulers that give each run its own process."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._workbench = workbench
+
+    def submit(self, run_id: int) -> None:
+        work(self._workbench, idle_seconds=0)
+
+    def close(self) -> None:
+        pass
 
 
 def work(

@@ -1,0 +1,1 @@
+"""The Databricks bundle: its jobs are made from the catalogue."""
