@@ -53,6 +53,7 @@ docs: setup ## write docs/tools.md from the catalogue
 	$(RUN) python -m databits.docs
 
 bench: setup ## measure against floors, in one run
+	$(RUN) python -m benchmarks.startup
 	$(RUN) python -m benchmarks.queue
 
 clean: ## remove environments and caches, never a workspace

@@ -8,6 +8,7 @@ from databits.engines.embedding import Embedder
 from databits.engines.few_shot import suggest
 from databits.engines.vectors import record_vectors
 from databits.store.databits import DatabitVersion
+from databits.template import LabelSpec
 
 ENGINE = "few-shot"
 
@@ -52,9 +53,7 @@ class Labeling:
         )
         place = {record_id: n for n, record_id in enumerate(texts)}
         work.progress(0.8, f"comparing {len(rows)} items with {len(approved)} examples")
-        label_texts = [
-            f"{s.name}: {s.guideline}" if s.guideline else s.name for s in databit.body.labels
-        ]
+        label_texts = [_sentence(label) for label in databit.body.labels]
         found = suggest(
             [r.text for r in rows],
             vectors[[place[r.record_id] for r in rows]],
@@ -72,3 +71,9 @@ class Labeling:
             f"{ENGINE} on {self._embedder.name}",
             len(approved),
         )
+
+
+def _sentence(label: LabelSpec) -> str:
+    """A label as text to compare with; `card_arrival` reads as words."""
+    name = label.name.replace("_", " ")
+    return f"{name}: {label.guideline}" if label.guideline else name

@@ -30,7 +30,7 @@ def stages(store: Store, databit: str | None) -> list[Stage]:
         (
             "template",
             databit is not None,
-            f"{name} {counts.version}",
+            f"Databit {name} {counts.version}" if databit else "no Databit",
             "Create a Databit with its labels.",
         ),
         (
@@ -44,20 +44,20 @@ def stages(store: Store, databit: str | None) -> list[Stage]:
         (
             "train",
             bool(counts.model),
-            counts.model or "no model",
+            f"model {counts.model}" if counts.model else "no model",
             f"Assemble a dataset from {name} and train on it.",
         ),
         (
             "deploy",
             endpoint is not None,
-            endpoint or "no endpoint",
+            f"endpoint {endpoint}" if endpoint else "no endpoint",
             f"Deploy {counts.model or 'the model'}.",
         ),
         (
             "monitor",
             requests > 0,
             f"{requests:,} requests",
-            f"Query {endpoint or 'the endpoint'}, then look at its metrics and drift.",
+            f"Ask {endpoint or 'the endpoint'} about new texts, then check its metrics and drift.",
         ),
         (
             "improve",

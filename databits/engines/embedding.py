@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 import onnxruntime
-from joblib import cpu_count  # type: ignore[import-untyped]
+from joblib import cpu_count
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
-from scipy import sparse, special  # type: ignore[import-untyped]
+from scipy import sparse, special
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from databits.engines.embedding import Vectors
