@@ -1,12 +1,13 @@
-"""docs/tools.md, made from the catalogue: `python -m databits.docs [--check]`."""
+"""docs/tools.md and docs/settings.md, made from the code: `python -m databits.docs [--check]`."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
 from databits.operation import CATALOGUE, STAGES, Operation, load_catalogue
+from databits.settings import Settings
 
-PAGE = Path(__file__).parents[1] / "docs" / "tools.md"
+FOLDER = Path(__file__).parents[1] / "docs"
 _HEAD = """# Operations
 
 Made from the code by `make docs`; do not edit. Each operation is an MCP tool, a `databits` command
@@ -15,13 +16,29 @@ and a tool of the chat under the same name. **read** changes nothing, **write** 
 """
 
 
-def page() -> str:
-    """The whole page."""
+def tools_page() -> str:
     parts = [_HEAD]
     for stage in STAGES:
         ops = sorted((op for op in CATALOGUE.values() if op.stage == stage), key=lambda op: op.name)
         parts += [f"## {stage}\n", *map(_section, ops)]
     return "\n".join(parts)
+
+
+def settings_page() -> str:
+    lines = [
+        "# Settings",
+        "",
+        "Made from the code by `make docs`; do not edit. Each is an environment variable, or the lower-case name",
+        "without `DATABITS_` in a `databits.toml` of the current folder.",
+        "",
+        "| variable | means | default |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = {"home": "~/.databits", "model_key": ""}.get(name, field.default)
+        shown = f"`{default}`" if default not in ("", []) else ""
+        lines.append(f"| `DATABITS_{name.upper()}` | {field.description} | {shown} |")
+    return "\n".join(lines) + "\n"
 
 
 def _section(op: Operation) -> str:
@@ -53,14 +70,16 @@ def _type(schema: dict[str, Any]) -> str:
 
 def main() -> int:
     load_catalogue()
-    made = page()
-    if "--check" in sys.argv[1:]:
-        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != made:
-            print("docs/tools.md is not what the code says: run `make docs`.", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(made, encoding="utf-8")
+    stale = []
+    for name, made in (("tools.md", tools_page()), ("settings.md", settings_page())):
+        path = FOLDER / name
+        if not path.exists() or path.read_text(encoding="utf-8") != made:
+            stale.append(f"docs/{name}")
+            if "--check" not in sys.argv[1:]:
+                path.write_text(made, encoding="utf-8")
+    if stale and "--check" in sys.argv[1:]:
+        print(f"{', '.join(stale)}: not what the code says. Run `make docs`.", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -1,7 +1,6 @@
 """One model of every setting: environment (`DATABITS_…`) over `databits.toml` over defaults."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import (
@@ -27,9 +26,6 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="SQLAlchemy URL; empty means a SQLite file in `home`."
     )
-    platform: Literal["embedded"] = Field(
-        "embedded", description="Where jobs, models and endpoints run."
-    )
     role: Role = Field("admin", description="Role of the operating-system user on this machine.")
     user: str = Field("", description="Name to act under; empty means the operating-system user.")
     host: str = Field("127.0.0.1", description="Address the server listens on: loopback only.")
@@ -50,7 +46,6 @@ class Settings(BaseSettings):
         900, ge=10, description="How long a claimed item stays a reviewer's."
     )
     plan_hours: int = Field(72, ge=1, description="How long a plan can be approved.")
-    bulk_limit: int = Field(500, ge=1, description="The most items one write names.")
     threads: int = Field(
         0, ge=0, description="Threads of the embedding engine; 0 means one a core."
     )
