@@ -28,7 +28,7 @@ SAMPLE = "support"
 
 def main(asked: argparse.Namespace) -> int:
     """Run the demo; returns the exit code."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     settings = _settings(asked)
     server = serving(settings.home)
     if server is not None:

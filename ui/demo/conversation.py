@@ -18,6 +18,9 @@ from databits.workbench import Workbench
 from ui.text import plain
 
 
+SHOWN = 8  # lines of an answer
+
+
 class StageFailed(DatabitsError):
     """A stage did not do what it should; the demo stops there."""
 
@@ -83,8 +86,11 @@ class Conversation:
                     asked = event
                 case Failed():
                     raise StageFailed(event.message)
-        for line in filter(None, (line.strip() for line in said.splitlines())):
+        lines = [line.strip() for line in said.splitlines() if line.strip(" |-")]
+        for line in lines[:SHOWN]:
             self._console.print(f"  [bold cyan]databits[/]  {escape(_short(line))}")
+        if len(lines) > SHOWN:
+            self._note(f"[dim]… {len(lines) - SHOWN} more lines[/]")
         return done, asked
 
     def _approve(self, asked: ApprovalAsked) -> None:

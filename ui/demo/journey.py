@@ -151,7 +151,7 @@ class Journey:
             f"collect candidates from the feedback on {self._endpoint}",
             "extract_feedback_candidates",
         )
-        await self._talk.ask(f"where does endpoint:{self._endpoint} come from", "trace_lineage")
+        await self._talk.ask(f"where does the endpoint {self._endpoint} come from", "trace_lineage")
         pipeline = await self._talk.ask(f"where do we stand with {self._task.name}", "get_pipeline")
         done = sum(stage["state"] == "done" for stage in pipeline["stages"])
         return {

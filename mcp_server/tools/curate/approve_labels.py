@@ -14,6 +14,7 @@ from databits.types import DatabitName, ItemIds, Reason
         "approve these items",
         "item 7 of X is right",
         "accept the suggestions of items 3, 4 and 5",
+        "confirm the label of item 8 in X",
     ),
 )
 def approve_labels(

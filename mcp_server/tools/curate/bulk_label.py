@@ -61,6 +61,7 @@ def preview(
         "approve all the confident items of X",
         "bulk approve X where the engine is more than 95 percent sure",
         "reject everything in X that contains spam",
+        "throw out everything in X that contains unsubscribe",
     ),
 )
 def bulk_label(
@@ -76,9 +77,7 @@ def bulk_label(
     contains: Annotated[
         str | None, Field(description="Only texts that contain this", max_length=200)
     ] = None,
-    to: Annotated[
-        str | None, Field(description="The label to give, for verdict=label", max_length=80)
-    ] = None,
+    to: Annotated[Label | None, Field(description="The label to give, for verdict=label")] = None,
 ) -> BulkLabelled:
     """Decide many undecided items at once, by filter; a person approves the count and a sample first.
 

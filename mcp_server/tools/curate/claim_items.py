@@ -26,6 +26,7 @@ class Claimed(Changed):
         "I want to label some X",
         "claim 10 items of X",
         "next please",
+        "hand me five items of X",
     ),
 )
 def claim_items(

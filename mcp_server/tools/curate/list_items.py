@@ -17,6 +17,8 @@ from databits.types import After, DatabitName, Label, Limit, Share
         "show the rejected items of X",
         "which items of X are open",
         "show items labelled billing",
+        "show the approved items of X",
+        "items of X with a confidence below 0.5",
     ),
 )
 def list_items(

@@ -14,6 +14,7 @@ from databits.types import DatabitName, ItemIds, Reason
         "throw out items 3 and 4 of X",
         "item 9 is not usable",
         "drop item 5",
+        "remove item 4 of X, it is garbage",
     ),
 )
 def reject_items(

@@ -14,7 +14,12 @@ class Released(Changed):
 @operation(
     role="labeler",
     effect="write",
-    examples=("release item 12", "give the items 3 and 4 back", "unclaim item 5"),
+    examples=(
+        "release item 12",
+        "give the items 3 and 4 back",
+        "unclaim item 5",
+        "free item 12 again",
+    ),
 )
 def release_items(store: Store, actor: Actor, *, databit: DatabitName, items: ItemIds) -> Released:
     """Give claimed items back, so that somebody else can get them.

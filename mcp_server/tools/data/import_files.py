@@ -43,6 +43,8 @@ class Imported(Changed):
         "add X as a source",
         "upload X",
         "read X",
+        "pull in X",
+        "ingest the files under X",
     ),
 )
 def import_files(

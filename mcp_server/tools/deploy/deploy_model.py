@@ -53,6 +53,7 @@ def preview(store: Store, *, model: str, endpoint: str | None) -> Preview:
         "serve X",
         "go live with X",
         "deploy X to the endpoint Y",
+        "ship the model X",
     ),
 )
 def deploy_model(

@@ -32,6 +32,7 @@ class Answered(BaseModel):
         "query the endpoint X with some text",
         "what does X say to this message",
         "try the endpoint X",
+        'what would X answer to "some text"',
     ),
 )
 def query_endpoint(

@@ -31,6 +31,8 @@ class LineageGraph(BaseModel):
         "trace X to its source",
         "what depends on X",
         "which data trained X",
+        "where does the endpoint X come from",
+        "which data was the model X trained on",
     ),
 )
 def trace_lineage(

@@ -22,6 +22,7 @@ class DatabitDetail(Databit):
         "what are the labels of X",
         "open template X",
         "which prompt does X use",
+        "which label set does X use",
     ),
 )
 def get_databit(
