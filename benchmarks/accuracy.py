@@ -40,11 +40,17 @@ def main() -> None:
 
     train = database.read(lambda store: store.datasets.rows(model.dataset_id, "train"))
     test = database.read(lambda store: store.datasets.rows(model.dataset_id, "test"))
-    by_hand = LogisticRegression(max_iter=1000, C=10).fit(vectors(train), [r.label for r in train])
-    floor = by_hand.score(vectors(test), [r.label for r in test])
+    seen, unseen = vectors(train), vectors(test)
+    # The better of two penalties, chosen on the test rows: the floor is given every advantage.
+    by_hand = (
+        LogisticRegression(max_iter=2000, C=c).fit(seen, [r.label for r in train]) for c in (1, 10)
+    )
+    floor = max(fitted.score(unseen, [r.label for r in test]) for fitted in by_hand)
     product = result["accuracy"]["value"]
     print(f"{len(train)} train and {len(test)} test rows, {len(model.labels)} labels")
-    print(f"product {product:.4f} [{result['accuracy']['low']:.4f}, {result['accuracy']['high']:.4f}]")
+    print(
+        f"product {product:.4f} [{result['accuracy']['low']:.4f}, {result['accuracy']['high']:.4f}]"
+    )
     print(f"by hand {floor:.4f}  difference {product - floor:+.4f}  ratio {product / floor:.3f}")
 
 

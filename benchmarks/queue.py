@@ -74,7 +74,9 @@ def _floor(path: Path) -> Step:
     )
     rows = (("open", n % 7 / 7) for n in range(ITEMS))
     db.executemany("INSERT INTO items(state, priority) VALUES (?, ?)", rows)
-    waiting: queue.SimpleQueue[tuple[Callable[[], object], list[object], threading.Event]] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[tuple[Callable[[], object], list[object], threading.Event]] = (
+        queue.SimpleQueue()
+    )
 
     def writer() -> None:
         while True:
@@ -119,7 +121,9 @@ def _product(home: Path) -> Step:
     workbench = Embedded(Settings(home=home))
     admin = Actor("admin", "admin", "test", person=True)
     source = home.parent / "texts.csv"
-    source.write_text("text\n" + "\n".join(f"text number {n}" for n in range(ITEMS)), encoding="utf-8")
+    source.write_text(
+        "text\n" + "\n".join(f"text number {n}" for n in range(ITEMS)), encoding="utf-8"
+    )
     workbench.run("import_files", {"path": str(source)}, admin)
     workbench.run("create_databit", {"name": "bench", "labels": ["a", "b"]}, admin)
     workbench.run("queue_items", {"databit": "bench"}, admin)
@@ -130,7 +134,9 @@ def _product(home: Path) -> Step:
         items = claimed.items  # type: ignore[attr-defined]
         if not items:
             return False
-        made = workbench.run("correct_labels", {"databit": "bench", "items": [items[0].id], "label": "a"}, actor)
+        made = workbench.run(
+            "correct_labels", {"databit": "bench", "items": [items[0].id], "label": "a"}, actor
+        )
         assert isinstance(made, Changed)
         return True
 

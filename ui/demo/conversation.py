@@ -58,7 +58,22 @@ class Conversation:
             found = _outcome(event, tool)
             if found is not None:
                 return found
+            run = _run_of(event, tool)
+            if run is not None and run["state"] in ("queued", "running"):
+                self._wait(run["id"])
+                return await self.ask(f"how is run {run['id']}", tool)
         raise StageFailed(f"“{request}” did not lead to a successful {tool}.")
+
+    def _wait(self, run_id: int) -> None:
+        """Stay until a run has ended, and show how far it is."""
+        said = ""
+        while True:
+            run: Any = self.act("get_run", run=run_id, wait_s=2)
+            if run.state not in ("queued", "running"):
+                return
+            if run.message != said:
+                said = run.message
+                self._note(f"[dim]run {run_id}: {run.progress:.0%} {escape(_short(said))}[/]")
 
     def act(self, operation: str, **arguments: Any) -> BaseModel:
         """Something that the person does by hand, on the review page say."""
@@ -109,14 +124,19 @@ def _outcome(event: ToolFinished, tool: str) -> dict[str, Any] | None:
     """The result of `tool`, be it at once, behind an approval, or at the end of its run."""
     if not event.ok:
         return None
-    data = event.data
-    run = data.get("run") if isinstance(data.get("run"), dict) else data
-    if isinstance(run, dict) and run.get("operation") == tool and "state" in run:
+    run = _run_of(event, tool)
+    if run is not None:
         return run.get("result") if run["state"] == "succeeded" else None
     if event.tool != tool:
         return None
-    result = data.get("result")
-    return result if isinstance(result, dict) else data
+    result = event.data.get("result")
+    return result if isinstance(result, dict) else event.data
+
+
+def _run_of(event: ToolFinished, tool: str) -> dict[str, Any] | None:
+    """The run of `tool` that a result tells of."""
+    run = event.data.get("run") or event.data
+    return run if run.get("operation") == tool and "progress" in run else None
 
 
 def _short(text: str, width: int = 150) -> str:
