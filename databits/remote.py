@@ -116,6 +116,8 @@ class Remote:
             connection.close()
         if "error" in found:
             raise by_phrase(found["error"]["phrase"])(found["error"]["text"])
+        if "kind" not in found:  # it was started again since, with another secret
+            raise Unavailable("The workbench server was started again. Call once more.")
         return found
 
 

@@ -1,5 +1,6 @@
 """MLflow: where training runs and registered models go. Only the URIs differ between platforms."""
 
+import contextlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 import mlflow
 import pandas as pd
 from mlflow.models import ModelSignature
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.types.schema import ColSpec, Schema
 
 from databits.settings import Settings
@@ -32,8 +34,8 @@ class Registered(NamedTuple):
 
 def start(settings: Settings) -> None:
     """Point MLflow at the workspace's own store; cheap when it does so already."""
+    _prepare(settings)
     if mlflow.get_tracking_uri() != settings.tracking_uri:
-        settings.home.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(settings.tracking_uri)
         mlflow.set_registry_uri(settings.tracking_uri)
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
@@ -41,6 +43,27 @@ def start(settings: Settings) -> None:
             EXPERIMENT, artifact_location=settings.artifacts.resolve().as_uri()
         )
     mlflow.set_experiment(EXPERIMENT)
+
+
+def _prepare(settings: Settings) -> None:
+    """Make MLflow's database under another name and move it into place when it is complete.
+
+    Its tables take seconds to make; a process killed in between would leave a file that MLflow
+    can never open again.
+    """
+    place = settings.home / "mlflow.db"
+    if place.exists() or not settings.tracking_uri.endswith(place.as_posix()):
+        return
+    settings.home.mkdir(parents=True, exist_ok=True)
+    fresh = place.with_name(f"mlflow-{os.getpid()}.db")
+    fresh.unlink(missing_ok=True)
+    store = SqlAlchemyStore(  # type: ignore[no-untyped-call]
+        f"sqlite:///{fresh.as_posix()}", settings.artifacts.resolve().as_uri()
+    )
+    store.engine.dispose()
+    with contextlib.suppress(FileExistsError):  # another process was faster
+        os.link(fresh, place)
+    fresh.unlink()
 
 
 def log_classifier(
