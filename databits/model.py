@@ -1,5 +1,6 @@
 """The nouns of the workbench, as callers see them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -35,6 +36,13 @@ class Page(Noun, Generic[T]):
     rows: list[T]
     total: int
     next: int | None = None
+
+    @classmethod
+    def of(cls, found: Sequence[tuple[int, T]], limit: int, total: int) -> "Page[T]":
+        """A page of at most `limit` of the (id, row) pairs; one more than that says it goes on."""
+        here = found[:limit]
+        more = len(found) > limit
+        return cls(rows=[row for _, row in here], total=total, next=here[-1][0] if more else None)
 
 
 class Source(Noun):

@@ -83,6 +83,10 @@ class Workbench:
         except DatabitsError as error:
             self._audit_refusal(op, arguments, actor, error)
             raise
+        except Exception:
+            crash = DatabitsError("It crashed; the server's log has the details.")
+            self._audit_refusal(op, arguments, actor, crash)
+            raise
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         """The plan of a consequential call, without carrying it out whatever its state.

@@ -1,12 +1,15 @@
 """The real store, the real operations; nothing is faked but what a test says."""
 
+import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from sqlalchemy import Table, select
 
 from databits.actor import Actor
 from databits.model import Planned, Run
@@ -14,6 +17,7 @@ from databits.operation import load_catalogue
 from databits.platforms.embedded import Embedded
 from databits.platforms.embedded.jobs import work
 from databits.settings import Settings
+from databits.store.tables import CHANGED, audit, change_rows, changes
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -36,7 +40,7 @@ class Desk:
         self.workbench = workbench
         self.actor = actor
 
-    def __call__(self, name: str, **arguments: Any) -> Any:
+    def __call__(self, name: str, /, **arguments: Any) -> Any:
         """Run an operation to its end: approve its plan, work on its run, give its result."""
         result: BaseModel = self.workbench.run(name, arguments, self.actor)
         if isinstance(result, Planned):
@@ -51,6 +55,44 @@ class Desk:
             return run.result
         return result
 
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        """All rows of a table in order of id."""
+        query = select(table).order_by(table.c.id)
+        found = self.workbench.database.read(lambda store: store.tx.rows(query))
+        return [dict(row._mapping) for row in found]
+
+    def state(self) -> str:
+        """Everything that changes change, as canonical JSON: equal text, equal state."""
+        return json.dumps({t.name: self.rows(t) for t in CHANGED}, sort_keys=True)
+
+    def outcomes(self, operation: str | None = None) -> list[str]:
+        """How the calls ended that are on record, oldest first."""
+        found = self.rows(audit)
+        return [row["outcome"] for row in found if operation in (None, row["operation"])]
+
+    def check_images(self) -> None:
+        """Every row is what the newest standing change of it made of it, and no change is half there."""
+        made = {row["id"]: row for row in self.rows(changes)}
+        images = sorted(self.rows(change_rows), key=lambda row: (row["change_id"], row["id"]))
+        counts = Counter(image["change_id"] for image in images)
+        assert counts == {i: row["rows"] for i, row in made.items()}
+        standing = {i for i, r in made.items() if r["state"] == "applied" and not r["undo_of"]}
+        now = {t.name: {row["id"]: row for row in self.rows(t)} for t in CHANGED}
+        newest: dict[tuple[str, int, str], Any] = {}
+        alive: dict[tuple[str, int], bool] = {}
+        for image in images:
+            place = (image["table_name"], image["row_id"])
+            alive.setdefault(place, False)
+            if image["change_id"] in standing:
+                alive[place] = image["kind"] != "delete"
+                for column, value in (image["after"] or {}).items():
+                    newest[*place, column] = value
+        for (table, row_id), there in alive.items():
+            assert (row_id in now[table]) == there, (table, row_id)
+        for (table, row_id, column), value in newest.items():
+            if row_id in now[table]:
+                assert now[table][row_id][column] == value, (table, row_id, column)
+
     def as_(self, name: str, role: Any, *, person: bool = True) -> "Desk":
         return Desk(self.workbench, Actor(name, role, "test", person=person))
 
@@ -60,10 +102,25 @@ def catalogue() -> None:
     load_catalogue()
 
 
+@pytest.fixture(scope="session")
+def open_desk() -> Iterator["MakeDesk"]:
+    """Opens the workspace in a folder, or makes one there, with ana at it."""
+    opened = []
+
+    def at(home: Path, **settings: Any) -> Desk:
+        made = Embedded(Settings(home=home, user="ana", **settings))
+        made.jobs = Waiting()  # type: ignore[assignment]
+        opened.append(made)
+        return Desk(made, Actor("ana", "admin", "test", person=True))
+
+    yield at
+    for workbench in opened:
+        workbench.database.close()
+
+
 @pytest.fixture
-def workbench(tmp_path: Path) -> Iterator[Embedded]:
-    made = Embedded(Settings(home=tmp_path / "home", user="ana"))
-    made.jobs = Waiting()  # type: ignore[assignment]
+def workbench(tmp_path: Path, open_desk: "MakeDesk") -> Iterator[Embedded]:
+    made = open_desk(tmp_path / "home").workbench
     yield made
     made.database.close()
 

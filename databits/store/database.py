@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from databits.errors import Unavailable
 from databits.store import Store
@@ -152,10 +153,10 @@ class _Writer:
                 for fn, future in waiting:
                     try:
                         with db.begin_nested():
-                            result = fn(Store(db))
+                            result = fn(Store(db, self._ids))
                     except Exception as error:
                         self._ids.forget()
-                        future.set_exception(error)
+                        future.set_exception(_told(error))
                         if not _in_transaction(db):
                             raise
                     else:
@@ -163,7 +164,7 @@ class _Writer:
         except Exception as error:  # the transaction as a whole: nobody so far was written
             self._ids.forget()
             for future, _ in done:
-                future.set_exception(error)
+                future.set_exception(_told(error))
         else:
             for future, result in done:
                 future.set_result(result)
@@ -175,3 +176,12 @@ def _in_transaction(db: Connection) -> bool:
     """Whether SQLite still has the transaction open: a full disk makes it take all of it back."""
     driver = db.connection.driver_connection
     return isinstance(driver, sqlite3.Connection) and driver.in_transaction
+
+
+def _told(error: Exception) -> Exception:
+    """A full disk in words for whoever called; anything else as it is."""
+    if isinstance(error, OperationalError) and "disk is full" in str(error.orig):
+        return Unavailable(
+            "The disk is full; nothing was written. Free some space, then call once more."
+        )
+    return error

@@ -184,6 +184,8 @@ class Items:
                 for item, label, confidence, rationale in found
             ],
         )
+        # What came back from production keeps its place at the front of the queue.
+        ahead = {i: row.priority for i, row in self.raw([f[0] for f in found]).items() if row.why}
         return self._tx.update(
             items,
             {
@@ -191,7 +193,7 @@ class Items:
                     "suggestion": label,
                     "confidence": confidence,
                     "suggestion_id": i,
-                    "priority": round(1 - confidence, 6),
+                    "priority": ahead.get(item, round(1 - confidence, 6)),
                 }
                 for i, (item, label, confidence, _) in zip(ids, found, strict=True)
             },

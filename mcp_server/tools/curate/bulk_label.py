@@ -9,6 +9,7 @@ from databits.model import Changed
 from databits.operation import Preview, operation
 from databits.store import Store
 from databits.store.items import Decision, Filter
+from databits.store.transaction import now
 from databits.types import DatabitName, Label, Share
 
 Verdict = Literal["approve", "reject", "label"]
@@ -104,7 +105,7 @@ def _chosen(
     contains: str | None,
     to: str | None,
 ) -> dict[int, Any]:
-    """The rows of the undecided items that the filter means, by id."""
+    """The rows of the undecided items that the filter means and nobody holds, by id."""
     target = store.databits.get(databit)
     if to is not None and verdict != "label":
         raise Invalid(f"`to` goes with verdict=label; {verdict} leaves it out.")
@@ -114,6 +115,8 @@ def _chosen(
         "open", label_of(target, label) if label else None, min_confidence, None, contains
     )
     rows = store.items.raw(store.items.ids(target.databit_id, where))
+    moment = now()
+    rows = {i: row for i, row in rows.items() if not (row.held_until and row.held_until >= moment)}
     if verdict == "approve":
         rows = {i: row for i, row in rows.items() if row.suggestion is not None}
     if not rows:

@@ -34,10 +34,11 @@ def get_records(
 
     Long texts are cut at 2,000 characters.
     """
-    rows = store.records.page(source, contains, after, limit)
-    cut = [
-        r.model_copy(update={"text": r.text[:SHOWN] + " …"}) if len(r.text) > SHOWN else r
-        for r in rows
-    ]
+    rows = store.records.page(source, contains, after, limit + 1)
+    found = [(row.id, row.model_copy(update={"text": _shown(row.text)})) for row in rows]
     total = len(store.records.ids(source, contains)) if contains else store.records.count(source)
-    return Page(rows=cut, total=total, next=rows[-1].id if len(rows) == limit else None)
+    return Page.of(found, limit, total)
+
+
+def _shown(text: str) -> str:
+    return text[:SHOWN] + " …" if len(text) > SHOWN else text

@@ -1,14 +1,12 @@
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from databits.change import Work
-from databits.errors import DatabitsError, Invalid
+from databits.errors import Invalid
+from databits.importing import FileProblem, read_all, record_rows, source_name
 from databits.model import Changed
 from databits.operation import operation
-from databits.readers import FileRead, content_sha, read_file
 from databits.store import Store
 from databits.types import NewName
 
@@ -16,12 +14,6 @@ if TYPE_CHECKING:
     from databits.ports import Lake
 
 SHOWN = 20
-
-
-class FileProblem(BaseModel):
-    file: str
-    position: int | None = Field(None, description="Line or page")
-    reason: str
 
 
 class Imported(Changed):
@@ -73,15 +65,15 @@ def import_files(
     reported with its line and skipped; the others are in.
     """
     paths = lake.find(path)
-    read, problems = _read_all(work, paths, text_column, encoding)
+    read, problems = read_all(paths, work.progress, text_column, encoding)
     if not any(found.records for _, found in read):
         reasons = "; ".join(f"{p.file}: {p.reason}" for p in problems[:5])
         raise Invalid(f"Nothing could be imported. {reasons or 'The files are empty.'}")
-    name = source or _name(paths, path)
+    name = source or source_name(paths, path)
 
     def write(store: Store) -> Imported:
         source_id = store.records.find_source(name) or store.records.add_source(name, path)
-        rows = [row for file, found in read for row in _rows(file, found, source_id)]
+        rows = [row for file, found in read for row in record_rows(file, found, source_id)]
         known = store.records.known([row["sha256"] for row in rows])
         fresh: dict[str, dict[str, Any]] = {}
         for row in rows:
@@ -98,42 +90,3 @@ def import_files(
         )
 
     return work.commit(write)
-
-
-def _read_all(
-    work: Work, paths: list[Path], text_column: str | None, encoding: str | None
-) -> tuple[list[tuple[str, FileRead]], list[FileProblem]]:
-    read: list[tuple[str, FileRead]] = []
-    problems: list[FileProblem] = []
-    for n, path in enumerate(paths):
-        work.progress(n / len(paths), f"reading file {n + 1} of {len(paths)}")
-        try:
-            found = read_file(path, text_column=text_column, encoding=encoding)
-        except DatabitsError as error:
-            problems.append(FileProblem(file=path.name, reason=str(error)))
-            continue
-        read.append((path.name, found))
-        problems += [
-            FileProblem(file=path.name, position=p.position, reason=p.reason)
-            for p in found.problems
-        ]
-    return read, problems
-
-
-def _rows(file: str, found: FileRead, source_id: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "source_id": source_id,
-            "position": r.position,
-            "sha256": content_sha(r.text, r.fields),
-            "text": r.text,
-            "fields": r.fields,
-            "origin": {"file": file, **r.origin},
-        }
-        for r in found.records
-    ]
-
-
-def _name(paths: list[Path], path: str) -> str:
-    stem = paths[0].stem if len(paths) == 1 else Path(path).name or Path(path).resolve().name
-    return re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")[:60] or "source"

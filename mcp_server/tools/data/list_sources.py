@@ -16,6 +16,5 @@ from databits.types import After, Limit
 )
 def list_sources(store: Store, *, after: After = 0, limit: Limit = 20) -> Page[Source]:
     """List the sources that were imported, oldest first."""
-    rows = store.records.sources(after, limit)
-    total = store.records.count_sources()
-    return Page(rows=rows, total=total, next=rows[-1].id if len(rows) == limit else None)
+    rows = store.records.sources(after, limit + 1)
+    return Page.of([(row.id, row) for row in rows], limit, store.records.count_sources())

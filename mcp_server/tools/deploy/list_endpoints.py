@@ -11,9 +11,4 @@ from databits.types import After, Limit
 )
 def list_endpoints(store: Store, *, after: After = 0, limit: Limit = 20) -> Page[Endpoint]:
     """List endpoints, oldest first, with the model each serves."""
-    found = store.endpoints.page(after, limit)
-    return Page(
-        rows=[endpoint for _, endpoint in found],
-        total=store.endpoints.count(),
-        next=found[-1][0] if len(found) == limit else None,
-    )
+    return Page.of(store.endpoints.page(after, limit + 1), limit, store.endpoints.count())

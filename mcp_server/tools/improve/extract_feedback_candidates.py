@@ -5,9 +5,9 @@ from pydantic import Field
 from databits.candidates import choose_candidates
 from databits.change import Work
 from databits.errors import NotReady
+from databits.importing import records_of_requests
 from databits.model import Changed
 from databits.operation import operation
-from databits.readers import content_sha
 from databits.store import Store
 from databits.types import EndpointName
 
@@ -61,29 +61,11 @@ def extract_feedback_candidates(
     chosen = choose_candidates(rows, budget=budget, labelled=known)
 
     def write(store: Store) -> Extracted:
-        name = f"feedback-{endpoint}"
-        source = store.records.find_source(name) or store.records.add_source(
-            name, f"endpoint:{endpoint}"
-        )
         notes = {
             row.request_id: row.id
             for row in store.feedback.of_endpoint(store.endpoints.raw(endpoint).id)
         }
-        requests = [store.endpoints.request_by_id(c.request_id) for c in chosen]
-        digests = [content_sha(r.text, {}) for r in requests]
-        there = store.records.known(digests)
-        ids: list[int] = []
-        for request, sha in zip(requests, digests, strict=True):
-            if sha not in there:
-                origin = {"request": request.request_id, "endpoint": endpoint}
-                row = {
-                    "source_id": source,
-                    "position": request.id,
-                    "sha256": sha,
-                    "text": request.text,
-                }
-                there[sha] = store.records.add([{**row, "fields": {}, "origin": origin}])[0]
-            ids.append(there[sha])
+        ids = records_of_requests(store, endpoint, [c.request_id for c in chosen])
         made = store.items.queue(
             store.databits.get(databit).databit_id,
             ids,

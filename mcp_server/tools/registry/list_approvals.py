@@ -26,7 +26,5 @@ def list_approvals(
     limit: Limit = 20,
 ) -> Page[Plan]:
     """List plans that wait for a person, newest first; another state lists the decided ones."""
-    rows = store.plans.page(state, after, limit)
-    return Page(
-        rows=rows, total=store.plans.count(state), next=rows[-1].id if len(rows) == limit else None
-    )
+    rows = store.plans.page(state, after, limit + 1)
+    return Page.of([(row.id, row) for row in rows], limit, store.plans.count(state))

@@ -29,9 +29,6 @@ def list_changes(
     limit: Limit = 20,
 ) -> Page[Change]:
     """List changes, newest first: who did what, when, and whether it still stands."""
-    rows = store.changes.page(after, limit, actor=actor, operation=operation)
-    return Page(
-        rows=rows,
-        total=store.changes.count(actor=actor, operation=operation),
-        next=rows[-1].id if len(rows) == limit else None,
-    )
+    rows = store.changes.page(after, limit + 1, actor=actor, operation=operation)
+    total = store.changes.count(actor=actor, operation=operation)
+    return Page.of([(row.id, row) for row in rows], limit, total)

@@ -34,13 +34,7 @@ def search_audit(
     limit: Limit = 20,
 ) -> Page[AuditEvent]:
     """Search the audit log, newest first: who called what, through which surface, and how it ended."""
-    rows = store.audit.page(
-        after, limit, actor=actor, operation=operation, outcome=outcome, change_id=change
-    )
-    return Page(
-        rows=rows,
-        total=store.audit.count(
-            actor=actor, operation=operation, outcome=outcome, change_id=change
-        ),
-        next=rows[-1].id if len(rows) == limit else None,
-    )
+    asked = {"actor": actor, "operation": operation, "outcome": outcome}
+    rows = store.audit.page(after, limit + 1, **asked, change_id=change)
+    total = store.audit.count(**asked, change_id=change)
+    return Page.of([(row.id, row) for row in rows], limit, total)

@@ -16,9 +16,4 @@ from databits.types import After, Limit
 )
 def list_databits(store: Store, *, after: After = 0, limit: Limit = 20) -> Page[Databit]:
     """List the Databits, oldest first, with their newest version and progress."""
-    found = store.databits.page(after, limit)
-    return Page(
-        rows=[databit for _, databit in found],
-        total=store.databits.count(),
-        next=found[-1][0] if len(found) == limit else None,
-    )
+    return Page.of(store.databits.page(after, limit + 1), limit, store.databits.count())

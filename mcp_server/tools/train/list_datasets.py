@@ -11,9 +11,4 @@ from databits.types import After, Limit
 )
 def list_datasets(store: Store, *, after: After = 0, limit: Limit = 20) -> Page[Dataset]:
     """List datasets, oldest first."""
-    found = store.datasets.page(after, limit)
-    return Page(
-        rows=[dataset for _, dataset in found],
-        total=store.datasets.count(),
-        next=found[-1][0] if len(found) == limit else None,
-    )
+    return Page.of(store.datasets.page(after, limit + 1), limit, store.datasets.count())

@@ -11,9 +11,4 @@ from databits.types import After, Limit
 )
 def list_models(store: Store, *, after: After = 0, limit: Limit = 20) -> Page[Model]:
     """List models, oldest first, with the accuracy of their newest evaluation."""
-    found = store.models.page(after, limit)
-    return Page(
-        rows=[model for _, model in found],
-        total=store.models.count(),
-        next=found[-1][0] if len(found) == limit else None,
-    )
+    return Page.of(store.models.page(after, limit + 1), limit, store.models.count())

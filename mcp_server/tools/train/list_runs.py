@@ -21,7 +21,6 @@ def list_runs(
     limit: Limit = 20,
 ) -> Page[Run]:
     """List runs of long operations, newest first."""
-    rows = [run.model_copy(update={"result": None}) for run in store.runs.page(state, after, limit)]
-    return Page(
-        rows=rows, total=store.runs.count(state), next=rows[-1].id if len(rows) == limit else None
-    )
+    rows = store.runs.page(state, after, limit + 1)
+    found = [(run.id, run.model_copy(update={"result": None})) for run in rows]
+    return Page.of(found, limit, store.runs.count(state))

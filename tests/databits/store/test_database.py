@@ -1,0 +1,421 @@
+"""Many readers, one writer: what was acknowledged is there, what failed is not, and nothing else."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, create_engine, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from databits.errors import Conflict
+from databits.store.database import Database
+from databits.store.migrations import MIGRATIONS, migrate
+from databits.store.tables import audit, changes, items, metadata
+from databits.store.transaction import now
+
+if TYPE_CHECKING:
+    from tests.conftest import Desk, MakeDesk
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(f"sqlite:///{tmp_path / 'workbench.db'}")
+    yield made
+    made.close()
+
+
+def add_source(name: str) -> Callable[[Any], int]:
+    def write(store: Any) -> int:
+        store.tx.begin_change("import_files", "ana", "test")
+        made = store.records.add_source(name, "path")
+        store.tx.end_change()
+        return int(made)
+
+    return write
+
+
+def names(database: Database) -> set[str]:
+    return set(database.read(lambda store: store.records.source_names()))
+
+
+# --- the writer -----------------------------------------------------------------------------------
+
+
+def test_of_many_writes_at_once_none_is_lost(database: Database) -> None:
+    with ThreadPoolExecutor(32) as pool:
+        ids = list(pool.map(lambda n: database.write(add_source(f"source-{n}")), range(640)))
+    assert len(set(ids)) == 640
+    assert names(database) == {f"source-{n}" for n in range(640)}
+    made = database.read(lambda store: [row.id for row in store.tx.rows(changes.select())])
+    assert sorted(made) == list(range(1, 641))
+
+
+def test_what_a_write_returned_is_durable(database: Database, tmp_path: Path) -> None:
+    database.write(add_source("kept"))
+    with sqlite3.connect(tmp_path / "workbench.db") as other:
+        assert other.execute("SELECT name FROM sources").fetchall() == [("kept",)]
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def in_one_group(database: Database, *writes: Callable[[Any], Any]) -> list[Any]:
+    """Results or errors of writes that stood in the queue together, and so shared a commit."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold(_: Any) -> None:
+        begun.set()
+        gate.wait()
+
+    def outcome(write: Callable[[Any], Any]) -> Any:
+        try:
+            return database.write(write)
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(len(writes) + 1) as pool:
+        holding = pool.submit(database.write, hold)
+        begun.wait()
+        waiting = []
+        for n, write in enumerate(writes, 1):
+            waiting.append(pool.submit(outcome, write))
+            while database._writer._queue.qsize() < n:
+                pass
+        gate.set()
+        holding.result()
+        return [future.result() for future in waiting]
+
+
+def test_a_failing_write_takes_only_itself_back(database: Database) -> None:
+    def fail(store: Any) -> None:
+        add_source("lost")(store)
+        raise ValueError("half way")
+
+    def break_a_rule(store: Any) -> None:
+        add_source("lost too")(store)
+        add_source("first")(store)  # the name is taken
+
+    found = in_one_group(
+        database, add_source("first"), fail, add_source("second"), break_a_rule, add_source("third")
+    )
+    assert [type(found[1]), type(found[3])] == [ValueError, IntegrityError]
+    assert str(found[1]) == "half way"
+    assert names(database) == {"first", "second", "third"}
+    ids = [found[0], found[2], found[4]]
+    assert len(set(ids)) == 3
+
+
+def test_a_write_sees_the_writes_before_it_in_its_group(database: Database) -> None:
+    def count(store: Any) -> int:
+        return int(store.records.count_sources())
+
+    assert in_one_group(database, add_source("a"), count, add_source("b"), count)[1::2] == [1, 2]
+
+
+def test_an_error_is_raised_to_its_caller_and_the_writer_lives_on(database: Database) -> None:
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            database.write(lambda store: 1 // 0)
+    database.write(add_source("after"))
+    assert names(database) == {"after"}
+
+
+def test_a_full_disk_is_told_to_whom_it_concerns_and_what_was_written_stays(
+    database: Database,
+) -> None:
+    database.write(add_source("before"))
+
+    def limit(store: Any) -> None:
+        pages = store.tx.db.exec_driver_sql("PRAGMA page_count").scalar()
+        store.tx.db.exec_driver_sql(f"PRAGMA max_page_count = {pages + 20}")
+
+    def fill(store: Any) -> None:
+        store.tx.begin_change("import_files", "ana", "test")
+        store.records.add_source("too much", "x" * 4_000_000)
+        store.tx.end_change()
+
+    def unlimit(store: Any) -> None:
+        store.tx.db.exec_driver_sql("PRAGMA max_page_count = 1000000")
+
+    database.write(limit)
+    found = in_one_group(database, add_source("a"), fill, add_source("b"))
+    acknowledged = {"before"} | {
+        name
+        for name, result in zip(("a", "too much", "b"), found, strict=True)
+        if isinstance(result, int)
+    }
+    assert isinstance(found[1], Exception)
+    assert names(database) == acknowledged
+    database.write(unlimit)
+    database.write(add_source("after"))
+    assert names(database) == acknowledged | {"after"}
+
+
+def test_a_write_inside_a_write_is_refused(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="inside a write"):
+        database.write(lambda store: database.write(add_source("inner")))
+    assert names(database) == set()
+
+
+def test_a_write_outside_a_change_is_refused(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="outside a change"):
+        database.write(lambda store: store.records.add_source("a", "b"))
+    assert names(database) == set()
+
+
+def test_what_a_read_writes_is_thrown_away(database: Database) -> None:
+    database.read(add_source("written in a read"))
+    assert names(database) == set()
+    database.write(add_source("real"))
+    assert names(database) == {"real"}
+
+
+def test_a_read_is_a_view_of_one_moment(database: Database) -> None:
+    database.write(add_source("a"))
+
+    def look_twice(store: Any) -> tuple[int, int]:
+        first = store.records.count_sources()
+        database.write(add_source("b"))
+        return first, store.records.count_sources()
+
+    assert database.read(look_twice) == (1, 1)
+    assert names(database) == {"a", "b"}
+
+
+def test_two_processes_can_share_the_file(database: Database, tmp_path: Path) -> None:
+    other = Database(f"sqlite:///{tmp_path / 'workbench.db'}")
+    both = (database, other)
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(lambda n: both[n % 2].write(add_source(f"s{n}")), range(60)))
+    other.close()
+    assert len(set(ids)) == 60
+    assert len(names(database)) == 60
+    assert len(database.read(lambda store: store.tx.rows(changes.select()))) == 60
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+
+def claim_all(desk: "Desk", people: int) -> dict[str, set[int]]:
+    """Every person claims three items at a time until there are none left."""
+    got: dict[str, set[int]] = {f"person-{n}": set() for n in range(people)}
+    start = threading.Barrier(people)
+
+    def claim(name: str) -> None:
+        mine = desk.as_(name, "labeler")
+        start.wait()
+        while True:
+            claimed = mine("claim_items", databit="support", count=3)
+            ids = [item.id for item in claimed.items]
+            if not ids:
+                return
+            got[name].update(ids)
+            mine("skip_items", databit="support", items=ids)
+
+    with ThreadPoolExecutor(people) as pool:
+        list(pool.map(claim, got))
+    return got
+
+
+def fill_queue(desk: "Desk", folder: Path, rows: int) -> None:
+    path = folder / "many.csv"
+    path.write_text("text\n" + "".join(f"text {n}\n" for n in range(rows)), encoding="utf-8")
+    desk("import_files", path=str(path))
+    desk("create_databit", name="support", labels=["a", "b"])
+    desk("queue_items", databit="support")
+
+
+def test_no_item_is_ever_given_to_two_people(desk: "Desk", tmp_path: Path) -> None:
+    fill_queue(desk, tmp_path, 120)
+    got = claim_all(desk, 16)
+    given = [item for mine in got.values() for item in mine]
+    assert sorted(given) == list(range(1, 121))
+    assert {row["state"] for row in desk.rows(items)} == {"skipped"}
+    assert desk("verify_audit").intact
+
+
+# --- the schema -----------------------------------------------------------------------------------
+
+
+def test_migrations_run_once(database: Database, tmp_path: Path) -> None:
+    assert database.write(lambda store: migrate(store.tx.db, now())) == 0
+    database.write(add_source("kept"))
+    again = Database(f"sqlite:///{tmp_path / 'workbench.db'}")
+    assert names(again) == {"kept"}
+    again.close()
+
+
+def test_a_database_from_a_newer_version_is_refused_and_left_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    newer = len(MIGRATIONS) + 1
+
+    def upgrade(store: Any) -> None:
+        statement = f"INSERT INTO migrations VALUES ({newer}, 'from the future', 0)"
+        store.tx.db.exec_driver_sql(statement)
+
+    database.write(upgrade)
+    with pytest.raises(Conflict, match=r"Upgrade databits-workbench"):
+        Database(f"sqlite:///{tmp_path / 'workbench.db'}")
+    assert names(database) == set()
+
+
+def test_the_schema_compiles_for_postgresql() -> None:
+    dialect = postgresql.dialect()
+    for table in metadata.sorted_tables:
+        assert str(CreateTable(table).compile(dialect=dialect))
+        for index in table.indexes:
+            assert str(CreateIndex(index).compile(dialect=dialect))
+
+
+def test_every_foreign_key_is_indexed() -> None:
+    # Undo asks for what rests on a row; without an index that is a scan of the whole table.
+    for table in metadata.sorted_tables:
+        leading = {next(iter(index.columns)).name for index in table.indexes}
+        unique = [
+            c for c in table.constraints if isinstance(c, PrimaryKeyConstraint | UniqueConstraint)
+        ]
+        leading |= {next(iter(c.columns)).name for c in unique if len(c.columns)}
+        unindexed = {key.parent.name for key in table.foreign_keys} - leading
+        assert not unindexed - FEW.get(table.name, set()), table.name
+
+
+# A handful of rows: scanning them costs less than an index.
+FEW = {"datasets": {"databit_version_id"}, "evaluations": {"dataset_id"}}
+
+
+# --- PostgreSQL, where there is one --------------------------------------------------------------
+
+
+def postgres_programs() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    return found[-1].parent if found else Path(on_path).parent if on_path else None
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL, without a database, of a PostgreSQL server of our own."""
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    pytest.importorskip("psycopg")
+    # PostgreSQL refuses to run as root, and whoever it runs as must reach its folder.
+    folder = Path(os.path.realpath("/tmp")) / f"databits-pg-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    who: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        try:
+            shutil.chown(folder, "postgres")
+        except LookupError:
+            folder.rmdir()
+            pytest.skip("there is no user `postgres` to run PostgreSQL as")
+        who = {"user": "postgres"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/", **who}
+    data = str(folder / "data")
+    initdb = [programs / "initdb", "-D", data, "-U", "databits", "-A", "trust", "-E", "UTF8"]
+    subprocess.run(initdb, check=True, **quiet)
+    server = subprocess.Popen(
+        [
+            programs / "postgres",
+            "-D",
+            data,
+            "-p",
+            str(port),
+            "-h",
+            "127.0.0.1",
+            "-k",
+            folder,
+            "-c",
+            "fsync=off",
+        ],
+        **quiet,
+    )
+    url = f"postgresql+psycopg://databits@127.0.0.1:{port}"
+    for _ in range(200):
+        ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+        if subprocess.run(ready, check=False, **quiet).returncode == 0:
+            break
+        threading.Event().wait(0.05)
+    yield url
+    server.terminate()
+    server.wait()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def pg_desk(postgres: str, tmp_path: Path, open_desk: "MakeDesk") -> Iterator["Desk"]:
+    name = f"db_{abs(hash(str(tmp_path)))}"
+    admin = create_engine(f"{postgres}/postgres", isolation_level="AUTOCOMMIT")
+    with admin.connect() as db:
+        db.execute(text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    desk = open_desk(tmp_path / "home", database_url=f"{postgres}/{name}")
+    yield desk
+    desk.workbench.database.close()
+
+
+@pytest.mark.slow
+def test_on_postgresql_the_journey_goes_and_undo_restores_it(
+    pg_desk: "Desk", tmp_path: Path
+) -> None:
+    empty = pg_desk.state()
+    fill_queue(pg_desk, tmp_path, 20)
+    before = pg_desk.state()
+    pg_desk("correct_labels", databit="support", items=list(range(1, 11)), label="a")
+    pg_desk("correct_labels", databit="support", items=list(range(11, 21)), label="b", reason="é")
+    made = pg_desk("assemble_dataset", databit="support")
+    assert made["rows"] == 20
+    pg_desk("undo_change", change=made["change_id"])
+    for change in (5, 4):
+        pg_desk("undo_change", change=change)
+    assert pg_desk.state() == before
+    for change in (3, 2, 1):
+        pg_desk("undo_change", change=change)
+    assert pg_desk.state() == empty
+    assert pg_desk("verify_audit").intact
+
+
+@pytest.mark.slow
+def test_on_postgresql_no_item_is_given_to_two_people(pg_desk: "Desk", tmp_path: Path) -> None:
+    fill_queue(pg_desk, tmp_path, 60)
+    got = claim_all(pg_desk, 16)
+    given = [item for mine in got.values() for item in mine]
+    assert sorted(given) == list(range(1, 61))
+    assert pg_desk("verify_audit").intact
+
+
+@pytest.mark.slow
+def test_on_postgresql_a_read_is_a_view_of_one_moment(pg_desk: "Desk") -> None:
+    database = pg_desk.workbench.database
+
+    def look_twice(store: Any) -> tuple[int, int]:
+        first = store.records.count_sources()
+        database.write(add_source("b"))
+        return first, store.records.count_sources()
+
+    assert database.read(look_twice) == (0, 0)
+    assert names(database) == {"b"}
+
+
+@pytest.mark.slow
+def test_on_postgresql_of_many_writes_at_once_none_is_lost(pg_desk: "Desk") -> None:
+    def create(n: int) -> int:
+        return int(pg_desk("create_databit", name=f"d{n}", labels=["a", "b"]).change_id)
+
+    with ThreadPoolExecutor(16) as pool:
+        made = list(pool.map(create, range(96)))
+    assert sorted(made) == list(range(1, 97))
+    assert len(pg_desk.rows(audit)) == 96
+    assert pg_desk("verify_audit").intact
