@@ -1,0 +1,1 @@
+"""What the assistant's understanding is measured on, and how."""

@@ -4,7 +4,9 @@ import pytest
 
 from agent.known import Known
 from agent.ranking import Phrasebook, Ranker, ToolSpec, shared_phrasebook
-from databits.operation import CATALOGUE, load_catalogue
+from databits.operation import load_catalogue
+from evals.cases import world
+from evals.run import specs as catalogue_specs
 
 
 @pytest.fixture
@@ -20,11 +22,7 @@ def phrasebook() -> Phrasebook:
 @pytest.fixture(scope="session")
 def specs() -> list[ToolSpec]:
     load_catalogue()
-    return [
-        ToolSpec(op.name, op.description, tuple(op.examples), op.input_schema, op.effect, op.stage)
-        for op in CATALOGUE.values()
-        if not op.people_only
-    ]
+    return catalogue_specs()
 
 
 @pytest.fixture(scope="session")
@@ -34,17 +32,4 @@ def ranker(specs: list[ToolSpec], phrasebook: Phrasebook) -> Ranker:
 
 @pytest.fixture
 def known() -> Known:
-    return Known(
-        {
-            "databit": ["support", "contracts"],
-            "source": ["tickets", "mails"],
-            "endpoint": ["support-bot", "fraud"],
-            "model": ["support@1", "support@2", "contracts@1"],
-            "dataset": ["support@1", "contracts@3"],
-            "run": ["7", "12"],
-        },
-        {
-            "support": ["billing", "refund", "login"],
-            "contracts": ["net-30", "net-60", "renewal"],
-        },
-    )
+    return world()
