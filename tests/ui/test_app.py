@@ -1,0 +1,142 @@
+"""One process: who may reach it, and what it says when something is wrong."""
+
+import socket
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.testclient import TestClient
+
+from databits.actor import Actor
+from databits.errors import Conflict, Invalid, Unavailable
+from databits.platforms.embedded import Embedded
+from databits.remote import Remote, Server, serving
+from databits.settings import Settings
+from tests.conftest import Desk
+from tests.ui.conftest import ORIGIN, Served
+from ui.app import build_app, serve
+
+ANA = Actor("ana", "admin", "command", person=True)
+
+
+def test_health_names_the_version(client: TestClient) -> None:
+    assert client.get("/health").json()["status"] == "ok"
+    assert client.get("/health").json()["version"]
+
+
+def test_the_root_leads_to_the_page(client: TestClient) -> None:
+    answer = client.get("/")
+    assert answer.url.path == "/ui/"
+    assert "Databits Workbench" in answer.text
+
+
+def test_a_page_of_another_site_can_change_nothing(client: TestClient) -> None:
+    for path in (
+        "/ui/gradio_api/component_server",
+        "/local/run",
+        "/mcp",
+        "/serving-endpoints/x/invocations",
+    ):
+        for origin in ("https://evil.example", "http://127.0.0.1:9999", "null"):
+            answer = client.post(
+                path, content="{}", headers={"Origin": origin, "Content-Type": "text/plain"}
+            )
+            assert answer.status_code == 403, (path, origin)
+        fetched = client.post(path, content="{}", headers={"Sec-Fetch-Site": "cross-site"})
+        assert fetched.status_code == 403, path
+
+
+def test_the_page_itself_may(client: TestClient) -> None:
+    headers = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+    answer = client.post(
+        "/serving-endpoints/x/invocations", json={"inputs": ["a"]}, headers=headers
+    )
+    assert answer.status_code == 404
+
+
+def test_a_foreign_name_pointed_at_this_machine_is_refused(client: TestClient) -> None:
+    for path in ("/health", "/ui/", "/api/2.0/serving-endpoints"):
+        answer = client.get(path, headers={"Host": "rebound.example:8765"})
+        assert answer.status_code == 403, path
+
+
+def test_own_names_are_answered(client: TestClient) -> None:
+    for host in ("localhost:8765", "127.0.0.1:8765", "[::1]:8765"):
+        assert client.get("/health", headers={"Host": host}).status_code == 200
+
+
+def test_every_answer_forbids_the_browser_to_go_elsewhere(client: TestClient) -> None:
+    policy = client.get("/ui/").headers["content-security-policy"]
+    assert "img-src 'self' data: blob:" in policy
+    assert "connect-src 'self'" in policy
+
+
+def test_nobody_can_say_who_they_are_by_a_header(app: FastAPI) -> None:
+    seen: list[str] = []
+
+    @app.get("/seen")
+    def look(request: Request) -> None:
+        seen.extend(request.headers)
+
+    TestClient(app, base_url=ORIGIN).get("/seen", headers={"X-Forwarded-Email": "boss@example.com"})
+    assert "host" in seen
+    assert "x-forwarded-email" not in seen
+
+
+def test_there_are_no_api_docs_that_load_from_elsewhere(client: TestClient) -> None:
+    assert client.get("/docs").status_code == 404
+    assert client.get("/openapi.json").status_code == 404
+
+
+def test_commands_of_this_user_get_in_with_the_secret_only(app: FastAPI, queued: Desk) -> None:
+    app.state.server = Server("127.0.0.1", 8765, "the-secret", 1)
+    client = TestClient(app, base_url=ORIGIN)
+    body = {"name": "list_databits", "arguments": {}, "actor": None}
+    assert client.post("/local/run", json=body).status_code == 401
+    wrong = client.post("/local/run", json=body, headers={"Authorization": "Bearer the-secre"})
+    assert wrong.status_code == 401
+    right = {"Authorization": "Bearer the-secret"}
+    assert client.post("/local/run", json=body, headers=right).status_code == 400
+    actor = {"name": "ana", "role": "viewer", "surface": "command", "person": True, "client": ""}
+    found = client.post("/local/run", json={**body, "actor": actor}, headers=right).json()
+    assert found["data"]["rows"][0]["name"] == "support"
+    unknown = client.post("/local/dance", json={**body, "actor": actor}, headers=right).json()
+    assert unknown["error"]["phrase"] == "Invalid"
+
+
+def test_an_address_that_others_can_reach_is_refused(tmp_path: Path) -> None:
+    for host in ("0.0.0.0", "192.168.1.5", "workbench.example"):
+        with pytest.raises(Invalid, match="loopback"):
+            build_app(Settings(home=tmp_path, host=host))
+
+
+def test_a_taken_port_is_said_with_the_way_out(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(Unavailable, match=f"--port {port + 1}"):
+            serve(Settings(home=tmp_path, port=port))
+
+
+def test_a_workspace_is_served_once(tmp_path: Path) -> None:
+    server = Server("127.0.0.1", 4711, "t", 42)
+    with (
+        patch("ui.app.remote.serving", return_value=server),
+        pytest.raises(Conflict, match=r"http://127\.0\.0\.1:4711/ui/"),
+    ):
+        serve(Settings(home=tmp_path))
+
+
+@pytest.mark.slow
+def test_commands_find_the_server_and_it_goes_without_a_trace(workbench: Embedded) -> None:
+    home = workbench.settings.home
+    with Served(workbench):
+        found = serving(home)
+        assert found is not None
+        listed = Remote(found).run("list_databits", {}, ANA)
+        assert listed.model_dump()["total"] == 0
+    assert serving(home) is None
+    assert not (home / "server.json").exists()

@@ -1,0 +1,239 @@
+"""`databits up`: one process with the page, the MCP server, the endpoints and the local API."""
+
+import asyncio
+import errno
+import hmac
+import importlib
+import ipaddress
+import logging
+import os
+import socket
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+from typing import Any, cast
+
+# Nothing leaves this machine, not even a count of starts.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import anyio.to_thread
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+
+from databits import local_api, remote
+from databits.errors import Conflict, Invalid, Unavailable
+from databits.operation import load_catalogue
+from databits.settings import Settings
+from databits.workbench import Workbench, connect
+from mcp_server.http import HttpApp, http_app
+from ui import gateway
+from ui.chat import Chat
+from ui.origin import LOOPBACK, SameOrigin
+from ui.page import build_page, theme
+from ui.pages import FOLDER, asset
+from ui.standby import Standby
+from ui.uploads import LIMIT
+
+PAGE = "/ui"
+
+
+def build_app(settings: Settings, workbench: Workbench | None = None) -> FastAPI:
+    """Everything one machine serves, as one ASGI app.
+
+    Args:
+        workbench: The one to serve; None opens, and closes, the one that the settings describe.
+
+    Raises:
+        Invalid: for an address off loopback.
+    """
+    _refuse_off_loopback(settings.host)
+    load_catalogue()
+    served = workbench or connect(settings)
+    mcp = http_app(served, settings)
+    standby = Standby(served)
+    chat = Chat(served, standby)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        app.state.server = remote.announce(settings)
+        try:
+            async with mcp.lifespan(), standby.running():
+                yield
+        finally:
+            await chat.close()
+            remote.withdraw(settings)
+            await asyncio.to_thread(_close, served, workbench is None)
+
+    # No interactive API docs: that page loads its scripts from elsewhere.
+    app = FastAPI(title="Databits Workbench", openapi_url=None, lifespan=lifespan)
+    _add_routes(app, served, mcp, standby)
+    _mount_page(app, served, chat)
+    app.add_middleware(SameOrigin, hosts=LOOPBACK)
+    return app
+
+
+def serve(
+    settings: Settings, *, open_browser: bool = False, workbench: Workbench | None = None
+) -> None:
+    """Serve until Ctrl+C.
+
+    Args:
+        workbench: The one to serve, where it is open already.
+
+    Raises:
+        Invalid, Conflict, Unavailable: when this workspace or this port can not be served; nothing
+            was started then.
+    """
+    _refuse_off_loopback(settings.host)
+    other = remote.serving(settings.home)
+    if other is not None:
+        raise Conflict(
+            f"This workspace is served already, at {_url(other.host, other.port)} by process {other.pid}. "
+            "Open that address, or stop that process first."
+        )
+    listening = _listen(settings)
+    try:
+        app = build_app(settings, workbench)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+        )
+        server = _Server(config, _url(settings.host, settings.port), open_browser)
+        with suppress(KeyboardInterrupt):  # uvicorn has ended in order, and raises it again
+            server.run(sockets=[listening])
+    finally:
+        listening.close()
+
+
+class _Server(uvicorn.Server):
+    """Says where it is once it answers, not before."""
+
+    def __init__(self, config: uvicorn.Config, url: str, open_browser: bool) -> None:
+        super().__init__(config)
+        self._url = url
+        self._open = open_browser
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.should_exit:
+            return
+        print(f"Databits Workbench is at {self._url}\nStop it with Ctrl+C.", flush=True)
+        if self._open:
+            await asyncio.to_thread(webbrowser.open, self._url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Every open page holds a stream that has to be cut off, which is no error worth a trace.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await super().shutdown(sockets)
+
+
+def _add_routes(app: FastAPI, workbench: Workbench, mcp: HttpApp, standby: Standby) -> None:
+    @app.get("/", include_in_schema=False)
+    def home() -> RedirectResponse:
+        return RedirectResponse(f"{PAGE}/")
+
+    @app.get("/favicon.ico")
+    def icon() -> FileResponse:
+        return FileResponse(FOLDER / "icon.svg", media_type="image/svg+xml")
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok", "version": version("databits-workbench")}
+
+    @app.post("/local/{verb}")
+    async def local(verb: str, request: Request) -> JSONResponse:
+        """Calls of this user's own commands, who alone can read the secret."""
+        given = request.headers.get("authorization", "")
+        wanted = f"Bearer {request.app.state.server.token}"
+        if not hmac.compare_digest(given.encode(), wanted.encode()):
+            return JSONResponse({"detail": "The secret in server.json is needed."}, status_code=401)
+        try:
+            body = await request.json()
+            found = await anyio.to_thread.run_sync(local_api.answer, workbench, verb, body)
+        except (KeyError, TypeError, ValueError):
+            return JSONResponse(remote.refusal(Invalid("The call is malformed.")), status_code=400)
+        return JSONResponse(found)
+
+    @app.exception_handler(Exception)
+    async def crashed(request: Request, error: Exception) -> JSONResponse:
+        # The server logs the error; a caller gets neither its text nor its trace.
+        text = "That went wrong; the server's log has the details."
+        return JSONResponse({"error_code": "INTERNAL_ERROR", "message": text}, status_code=500)
+
+    @app.post("/responses")
+    @app.post("/invocations")
+    async def respond(request: Request) -> Response:
+        # Seconds of imports, paid by the first caller instead of by every start.
+        responses = await asyncio.to_thread(importlib.import_module, "ui.responses")
+        return cast(Response, await responses.answer(request, workbench.settings, standby))
+
+    app.include_router(gateway.routes(workbench))
+    app.router.routes.extend(mcp.routes)
+
+
+def _mount_page(app: FastAPI, workbench: Workbench, chat: Chat) -> None:
+    options: dict[str, Any] = {
+        "theme": theme(),
+        # Not as `css`: Gradio rewrites those rules to below its own container.
+        "head": f"<style>{asset('page.css')}</style>",
+        "footer_links": [],
+        "run_history": False,
+        "show_error": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "mcp_server": False,
+        "enable_monitoring": False,
+        "max_file_size": LIMIT,
+    }
+    gr.mount_gradio_app(app, build_page(workbench, chat), path=PAGE, **options)
+
+
+def _close(workbench: Workbench, with_database: bool) -> None:
+    close = getattr(workbench.jobs, "close", None)  # only a platform with workers has any to stop
+    if close is not None:
+        close()
+    if with_database:
+        workbench.database.close()
+
+
+def _refuse_off_loopback(host: str) -> None:
+    try:
+        safe = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        safe = False
+    if not safe:
+        raise Invalid(
+            "host must be a loopback address (127.0.0.1, ::1 or localhost): nobody signs in here, so whoever "
+            "reaches the port would act as you. To serve others, deploy the workbench as a Databricks App."
+        )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The port, taken before anything is started.
+
+    Raises:
+        Unavailable: when something else has it.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Unavailable(
+                f"Port {settings.port} is taken by another program. Choose another one: "
+                f"`databits up --port {settings.port % 65_535 + 1}`."
+            ) from None
+        raise Unavailable(
+            f"{settings.host} port {settings.port} can not be listened on: {error.strerror}."
+        ) from None
+    return listening
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{PAGE}/"

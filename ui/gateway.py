@@ -1,0 +1,143 @@
+"""The serving gateway: endpoints of this machine on the very paths of Databricks Model Serving.
+
+A client written for a workspace works against this server when its host is set to it: the paths,
+the bodies and the errors are the same. What differs is said nowhere else: nobody signs in here.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from databits.errors import DatabitsError, Invalid, NotFound, NotReady
+from databits.model import Endpoint, Page
+from databits.ports import Answer
+from databits.workbench import Workbench
+from mcp_server.auth import local_actor
+
+BODY_LIMIT = 16 * 1024 * 1024
+# Error codes as the workspace's REST API names them.
+CODES: Mapping[type[DatabitsError], tuple[int, str]] = {
+    Invalid: (400, "INVALID_PARAMETER_VALUE"),
+    NotFound: (404, "RESOURCE_DOES_NOT_EXIST"),
+    NotReady: (503, "TEMPORARILY_UNAVAILABLE"),
+}
+
+
+class TooLarge(Exception):
+    """The body is longer than an endpoint takes."""
+
+
+def routes(workbench: Workbench) -> APIRouter:
+    """Invocations and descriptions of the workbench's endpoints."""
+    router = APIRouter()
+    actor = local_actor(workbench.settings, "http", client="serving-endpoints")
+
+    @router.post("/serving-endpoints/{name}/invocations")
+    async def invoke(name: str, request: Request) -> JSONResponse:
+        request_id = str(uuid.uuid4())
+        try:
+            payload = await _payload(request)
+            answers = await anyio.to_thread.run_sync(_ask, workbench, name, payload, actor.name)
+        except TooLarge:
+            return _error(
+                413,
+                "MAX_REQUEST_SIZE_EXCEEDED",
+                f"The body is larger than {BODY_LIMIT // 1024**2} MB. Send the texts in several requests.",
+            )
+        except DatabitsError as error:
+            return _refusal(error)
+        predictions = [
+            {"label": a.label, "confidence": a.confidence, "request_id": a.request_id}
+            for a in answers
+        ]
+        return JSONResponse(
+            {"predictions": predictions},
+            headers={
+                "databricks-request-id": request_id,
+                "served-model-name": answers[0].model.replace("@", "-"),
+            },
+        )
+
+    @router.get("/api/2.0/serving-endpoints")
+    def list_all() -> JSONResponse:
+        found: list[Endpoint] = []
+        after: int | None = 0
+        while after is not None:
+            page = workbench.run("list_endpoints", {"after": after, "limit": 200}, actor)
+            assert isinstance(page, Page)  # list_endpoints' output
+            found += page.rows
+            after = page.next
+        return JSONResponse({"endpoints": [_description(endpoint) for endpoint in found]})
+
+    @router.get("/api/2.0/serving-endpoints/{name}")
+    def get_one(name: str) -> JSONResponse:
+        try:
+            found = workbench.run("get_endpoint", {"endpoint": name}, actor)
+        except DatabitsError as error:
+            return _refusal(error)
+        assert isinstance(found, Endpoint)  # get_endpoint's output is one
+        return JSONResponse(_description(found))
+
+    return router
+
+
+def _ask(workbench: Workbench, name: str, payload: Any, actor: str) -> list[Answer]:
+    # It imports MLflow, which takes seconds: the server does it behind the page, see `Standby`.
+    from databits.platforms.embedded.serving import texts_of
+
+    return workbench.serving.answer(workbench.database, name, texts_of(payload), actor)
+
+
+async def _payload(request: Request) -> Any:
+    """The JSON of a body.
+
+    Raises:
+        TooLarge: before more than the limit was read; Invalid: when it is no JSON.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise TooLarge
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Invalid("The body is not JSON.") from None
+
+
+def _refusal(error: DatabitsError) -> JSONResponse:
+    status, code = CODES.get(type(error), (400, "BAD_REQUEST"))
+    return _error(status, code, str(error))
+
+
+def _error(status: int, code: str, message: str) -> JSONResponse:
+    return JSONResponse({"error_code": code, "message": message}, status_code=status)
+
+
+def _description(endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint in the words of the workspace's REST API."""
+    serves = endpoint.model.split(", ") if endpoint.model else []
+    return {
+        "name": endpoint.name,
+        "creation_timestamp": int(endpoint.created_at.timestamp() * 1000),
+        "state": {
+            "ready": "READY" if endpoint.status == "ready" and serves else "NOT_READY",
+            "config_update": "NOT_UPDATING",
+        },
+        "task": "custom",
+        "config": {
+            "served_entities": [
+                {
+                    "name": model.replace("@", "-"),
+                    "entity_name": model.partition("@")[0],
+                    "entity_version": model.partition("@")[2],
+                }
+                for model in serves
+            ]
+        },
+    }

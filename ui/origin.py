@@ -1,0 +1,97 @@
+"""What a page of another site, or a name pointed at this machine, must not reach.
+
+Nobody signs in on loopback, so the browser is the only way in from outside: a foreign page can
+post to 127.0.0.1 (without a preflight, when it claims to send plain text), and a foreign name can
+resolve to it. Both are refused here, for every route at once, Gradio's own among them.
+"""
+
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# Fetch metadata of requests that this page, or nobody's page, makes.
+OWN = frozenset({"same-origin", "none", ""})
+# Texts of data reach these pages. They are escaped where they are shown; this is the second lock:
+# whatever slips through can load nothing from elsewhere and post nothing there. Gradio compiles
+# its templates in the browser, which takes the two `unsafe` ones.
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "media-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "connect-src 'self'",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+class SameOrigin:
+    """ASGI middleware: own host names only, own pages only, no forged identity, no way out."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        problem = self._problem(scope, headers)
+        if problem:
+            await _refuse(problem, scope, receive, send)
+            return
+        # Only a platform's proxy may say who somebody is, and there is none in front of loopback.
+        scope["headers"] = [
+            (name, value)
+            for name, value in scope["headers"]
+            if not name.lower().startswith(b"x-forwarded-")
+        ]
+        await self._app(scope, receive, _guarded(send))
+
+    def _problem(self, scope: Scope, headers: Headers) -> str:
+        """Why a request is refused; empty when it is not."""
+        host = headers.get("host", "")
+        if urlsplit(f"//{host}").hostname not in self._hosts:
+            return "This server answers to its own address only."
+        if scope["type"] == "http" and scope["method"] in SAFE:
+            return ""
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return "Requests from pages of other sites are refused."
+        if headers.get("sec-fetch-site", "") not in OWN:
+            return "Requests from pages of other sites are refused."
+        return ""
+
+
+async def _refuse(problem: str, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": problem})
+        return
+    await PlainTextResponse(problem, status_code=403)(scope, receive, send)
+
+
+def _guarded(send: Send) -> Send:
+    """Answers that tell the browser to load nothing from elsewhere."""
+
+    async def say(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["content-security-policy"] = POLICY
+            headers["x-content-type-options"] = "nosniff"
+            headers["referrer-policy"] = "no-referrer"
+        await send(message)
+
+    return say

@@ -1,0 +1,163 @@
+"""History: where an asset comes from, what was changed and how to take it back, and the audit log."""
+
+import logging
+from typing import Any
+
+import gradio as gr
+
+from databits.errors import DatabitsError
+from databits.model import Change
+from databits.workbench import Workbench
+from mcp_server.tools.data.list_sources import list_sources
+from mcp_server.tools.deploy.list_endpoints import list_endpoints
+from mcp_server.tools.registry.list_changes import list_changes
+from mcp_server.tools.registry.search_audit import search_audit
+from mcp_server.tools.registry.trace_lineage import trace_lineage
+from mcp_server.tools.registry.undo_change import undo_change
+from mcp_server.tools.registry.verify_audit import verify_audit
+from mcp_server.tools.template.list_databits import list_databits
+from mcp_server.tools.train.list_datasets import list_datasets
+from mcp_server.tools.train.list_models import list_models
+from ui.lineage import draw
+from ui.pages import asset, render
+from ui.person import Person
+
+log = logging.getLogger("databits.ui")
+SHOWN = 40
+# Claims come and go with every look at the queue; they would bury what people did.
+BOOKKEEPING = ("claim_items", "release_items")
+
+
+class Registry:
+    """What the history page shows and does; all of it goes through the workbench."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._person = Person(workbench, "review")
+
+    def assets(self) -> list[str]:
+        """What lineage can be asked of by name, what is closest to production first."""
+        run = self._person.run
+        names = {
+            "endpoint": [row.name for row in run(list_endpoints, limit=200).rows],
+            "model": [row.name for row in run(list_models, limit=200).rows],
+            "dataset": [row.name for row in run(list_datasets, limit=200).rows],
+            "databit": [row.name for row in run(list_databits, limit=200).rows],
+            "source": [row.name for row in run(list_sources, limit=200).rows],
+        }
+        return [f"{kind}:{name}" for kind in names for name in reversed(names[kind])]
+
+    def look(self, chosen: str | None) -> tuple[object, str, str]:
+        """The picker with the assets of now, the lineage of the chosen one, and the changes."""
+        known = self.assets()
+        asset_ref = chosen or (known[0] if known else None)
+        pick = gr.Dropdown(choices=known, value=asset_ref)
+        return pick, self.lineage(asset_ref), self.changes()
+
+    def lineage(self, asset_ref: str | None) -> str:
+        if not asset_ref:
+            return render("problem.html", text="Nothing is here yet. Import a file in the chat.")
+        try:
+            return draw(self._person.run(trace_lineage, asset=asset_ref.strip()))
+        except DatabitsError as error:
+            return render("problem.html", text=str(error))
+
+    def changes(self, said: str = "") -> str:
+        """The newest changes, each with its undo."""
+        try:
+            rows: list[Change] = []
+            following = 0
+            while len(rows) <= SHOWN:
+                page = self._person.run(list_changes, after=following, limit=100)
+                rows += [c for c in page.rows if c.operation not in BOOKKEEPING]
+                following = page.next or 0
+                if page.next is None:
+                    break
+        except DatabitsError as error:
+            return render("problem.html", text=str(error))
+        return render("changes.html", changes=rows[:SHOWN], said=said, more=len(rows) > SHOWN)
+
+    def undo(self, change: Any) -> str:
+        """Undo a change and show the list again, with what came of it."""
+        try:
+            done = self._person.run(undo_change, change=change)
+            said = f"Change {done.undone} ({done.operation}) was undone: {done.rows} rows are as they were."
+        except DatabitsError as error:
+            said = str(error)
+        except Exception:
+            log.exception("undoing a change crashed")
+            said = "That went wrong; the server's log has the details."
+        return self.changes(said)
+
+    def audit(self, actor: str | None, operation: str | None, outcome: str | None) -> str:
+        """The newest events of the audit log."""
+        asked = {"actor": actor, "operation": operation, "outcome": outcome}
+        given = {name: value.strip() for name, value in asked.items() if value and value.strip()}
+        try:
+            page = self._person.run(search_audit, limit=50, **given)
+        except DatabitsError as error:
+            return render("problem.html", text=str(error))
+        return render("audit.html", events=page.rows, total=page.total)
+
+    def verify(self) -> str:
+        try:
+            found = self._person.run(verify_audit)
+        except DatabitsError as error:
+            return render("problem.html", text=str(error))
+        text = (
+            f"Intact: the hashes of all {found.events:,} events hold."
+            if found.intact
+            else f"Broken: event {found.first_broken} does not follow from the ones before it. "
+            "Somebody changed the database past the workbench."
+        )
+        return render("problem.html", text=text)
+
+
+def build(workbench: Workbench, tab: gr.Tab) -> None:
+    """The history page inside the current tab."""
+    registry = Registry(workbench)
+    quiet: Any = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+
+    def undo(data: Any) -> str:
+        return registry.undo(data)
+
+    gr.Markdown("### Where things come from")
+    with gr.Row(elem_classes="picks"):
+        pick = gr.Dropdown(
+            [],
+            label="Asset",
+            info="Choose one, or type kind:id, as in item:12",
+            allow_custom_value=True,
+            interactive=True,
+            elem_id="asset",
+        )
+    picture = gr.HTML(apply_default_css=False, elem_id="lineage")
+    gr.Markdown("### Changes")
+    changes = gr.HTML(
+        apply_default_css=False,
+        js_on_load=asset("changes.js"),
+        server_functions=[undo],
+        elem_id="changes",
+    )
+    with gr.Accordion("Audit log", open=False) as audit:
+        with gr.Row():
+            actor = gr.Textbox(label="By", placeholder="anybody", max_lines=1)
+            operation = gr.Textbox(label="Operation", placeholder="any", max_lines=1)
+            outcome = gr.Dropdown(
+                [("any", ""), "ok", "queued", "planned", "refused", "failed", "cancelled"],
+                value="",
+                label="Outcome",
+                interactive=True,
+            )
+        events = gr.HTML(apply_default_css=False, elem_id="audit")
+        with gr.Row():
+            check = gr.Button(
+                "Check that nobody has changed the log", size="md", scale=0, min_width=340
+            )
+        verdict = gr.HTML(apply_default_css=False, elem_id="verdict")
+    tab.select(registry.look, pick, [pick, picture, changes], **quiet)
+    pick.change(registry.lineage, pick, picture, **quiet)
+    filters = [actor, operation, outcome]
+    audit.expand(registry.audit, filters, events, **quiet)
+    for event in (actor.submit, operation.submit, outcome.input):
+        event(registry.audit, filters, events, **quiet)
+    check.click(registry.verify, None, verdict, api_visibility="private")
