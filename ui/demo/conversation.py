@@ -17,7 +17,6 @@ from databits.errors import DatabitsError
 from databits.workbench import Workbench
 from ui.text import plain
 
-
 SHOWN = 8  # lines of an answer
 
 
