@@ -181,5 +181,5 @@ async def _listed(client: ToolClient, target: Target) -> list[BaseTool]:
     except (OSError, ToolException, ExceptionGroup) as error:
         where = target if isinstance(target, str) else "in this process"
         raise Unavailable(
-            f"The MCP server {where} can not be reached. `databits serve` starts it."
+            f"The MCP server {where} can not be reached. `databits up` starts it."
         ) from error

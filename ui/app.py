@@ -143,6 +143,19 @@ def _add_routes(app: FastAPI, workbench: Workbench, mcp: HttpApp, standby: Stand
     def health() -> dict[str, str]:
         return {"status": "ok", "version": version("databits-workbench")}
 
+    @app.post("/responses")
+    @app.post("/invocations")
+    async def respond(request: Request) -> Response:
+        # Seconds of imports, paid by the first caller instead of by every start.
+        responses = await asyncio.to_thread(importlib.import_module, "ui.responses")
+        return cast(Response, await responses.answer(request, workbench.settings, standby))
+
+    _add_local_api(app, workbench)
+    app.include_router(gateway.routes(workbench))
+    app.router.routes.extend(mcp.routes)
+
+
+def _add_local_api(app: FastAPI, workbench: Workbench) -> None:
     @app.post("/local/{verb}")
     async def local(verb: str, request: Request) -> JSONResponse:
         """Calls of this user's own commands, who alone can read the secret."""
@@ -162,16 +175,6 @@ def _add_routes(app: FastAPI, workbench: Workbench, mcp: HttpApp, standby: Stand
         # The server logs the error; a caller gets neither its text nor its trace.
         text = "That went wrong; the server's log has the details."
         return JSONResponse({"error_code": "INTERNAL_ERROR", "message": text}, status_code=500)
-
-    @app.post("/responses")
-    @app.post("/invocations")
-    async def respond(request: Request) -> Response:
-        # Seconds of imports, paid by the first caller instead of by every start.
-        responses = await asyncio.to_thread(importlib.import_module, "ui.responses")
-        return cast(Response, await responses.answer(request, workbench.settings, standby))
-
-    app.include_router(gateway.routes(workbench))
-    app.router.routes.extend(mcp.routes)
 
 
 def _mount_page(app: FastAPI, workbench: Workbench, chat: Chat) -> None:

@@ -20,6 +20,9 @@ from databits.workbench import Workbench
 from mcp_server.auth import local_actor
 
 BODY_LIMIT = 16 * 1024 * 1024
+TOO_LARGE = (
+    f"The body is larger than {BODY_LIMIT // 1024**2} MB. Send the texts in several requests."
+)
 # Error codes as the workspace's REST API names them.
 CODES: Mapping[type[DatabitsError], tuple[int, str]] = {
     Invalid: (400, "INVALID_PARAMETER_VALUE"),
@@ -39,29 +42,14 @@ def routes(workbench: Workbench) -> APIRouter:
 
     @router.post("/serving-endpoints/{name}/invocations")
     async def invoke(name: str, request: Request) -> JSONResponse:
-        request_id = str(uuid.uuid4())
         try:
             payload = await _payload(request)
             answers = await anyio.to_thread.run_sync(_ask, workbench, name, payload, actor.name)
         except TooLarge:
-            return _error(
-                413,
-                "MAX_REQUEST_SIZE_EXCEEDED",
-                f"The body is larger than {BODY_LIMIT // 1024**2} MB. Send the texts in several requests.",
-            )
+            return _error(413, "MAX_REQUEST_SIZE_EXCEEDED", TOO_LARGE)
         except DatabitsError as error:
             return _refusal(error)
-        predictions = [
-            {"label": a.label, "confidence": a.confidence, "request_id": a.request_id}
-            for a in answers
-        ]
-        return JSONResponse(
-            {"predictions": predictions},
-            headers={
-                "databricks-request-id": request_id,
-                "served-model-name": answers[0].model.replace("@", "-"),
-            },
-        )
+        return _predictions(answers)
 
     @router.get("/api/2.0/serving-endpoints")
     def list_all() -> JSONResponse:
@@ -91,6 +79,19 @@ def _ask(workbench: Workbench, name: str, payload: Any, actor: str) -> list[Answ
     from databits.platforms.embedded.serving import texts_of
 
     return workbench.serving.answer(workbench.database, name, texts_of(payload), actor)
+
+
+def _predictions(answers: list[Answer]) -> JSONResponse:
+    predictions = [
+        {"label": a.label, "confidence": a.confidence, "request_id": a.request_id} for a in answers
+    ]
+    return JSONResponse(
+        {"predictions": predictions},
+        headers={
+            "databricks-request-id": str(uuid.uuid4()),
+            "served-model-name": answers[0].model.replace("@", "-"),
+        },
+    )
 
 
 async def _payload(request: Request) -> Any:

@@ -81,19 +81,7 @@ def _build_chat(page: gr.Blocks, talk: Talk, thread: gr.BrowserState, tabs: gr.T
             scale=3,
         )
         new = gr.Button("New chat", size="md", scale=0, min_width=120, elem_id="new-chat")
-    bot = gr.Chatbot(
-        elem_id="bot",
-        show_label=False,
-        height="calc(100dvh - 290px)",
-        min_height=320,
-        layout="bubble",
-        group_consecutive_messages=False,
-        feedback_options=None,
-        buttons=[],
-        latex_delimiters=[],
-        allow_file_downloads=False,
-        placeholder="One moment …",
-    )
+    bot = _chatbot()
     box = gr.MultimodalTextbox(
         elem_id="box",
         show_label=False,
@@ -112,3 +100,19 @@ def _build_chat(page: gr.Blocks, talk: Talk, thread: gr.BrowserState, tabs: gr.T
     bot.option_select(talk.press, thread, [box, tabs, *everything], **TALK)
     page.unload(talk.leave)
     return bot
+
+
+def _chatbot() -> gr.Chatbot:
+    return gr.Chatbot(
+        elem_id="bot",
+        show_label=False,
+        height="calc(100dvh - 290px)",
+        min_height=320,
+        layout="bubble",
+        group_consecutive_messages=False,
+        feedback_options=None,
+        buttons=[],
+        latex_delimiters=[],
+        allow_file_downloads=False,
+        placeholder="One moment …",
+    )

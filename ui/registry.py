@@ -24,6 +24,7 @@ from ui.person import Person
 
 log = logging.getLogger("databits.ui")
 SHOWN = 40
+QUIET: Any = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 # Claims come and go with every look at the queue; they would bury what people did.
 BOOKKEEPING = ("claim_items", "release_items")
 
@@ -115,7 +116,6 @@ class Registry:
 def build(workbench: Workbench, tab: gr.Tab) -> None:
     """The history page inside the current tab."""
     registry = Registry(workbench)
-    quiet: Any = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
     def undo(data: Any) -> str:
         return registry.undo(data)
@@ -138,6 +138,13 @@ def build(workbench: Workbench, tab: gr.Tab) -> None:
         server_functions=[undo],
         elem_id="changes",
     )
+    tab.select(registry.look, pick, [pick, picture, changes], **QUIET)
+    pick.change(registry.lineage, pick, picture, **QUIET)
+    _build_audit(registry)
+
+
+def _build_audit(registry: Registry) -> None:
+    """The audit log, folded away: it is read when it is opened."""
     with gr.Accordion("Audit log", open=False) as audit:
         with gr.Row():
             actor = gr.Textbox(label="By", placeholder="anybody", max_lines=1)
@@ -154,10 +161,8 @@ def build(workbench: Workbench, tab: gr.Tab) -> None:
                 "Check that nobody has changed the log", size="md", scale=0, min_width=340
             )
         verdict = gr.HTML(apply_default_css=False, elem_id="verdict")
-    tab.select(registry.look, pick, [pick, picture, changes], **quiet)
-    pick.change(registry.lineage, pick, picture, **quiet)
     filters = [actor, operation, outcome]
-    audit.expand(registry.audit, filters, events, **quiet)
+    audit.expand(registry.audit, filters, events, **QUIET)
     for event in (actor.submit, operation.submit, outcome.input):
-        event(registry.audit, filters, events, **quiet)
+        event(registry.audit, filters, events, **QUIET)
     check.click(registry.verify, None, verdict, api_visibility="private")

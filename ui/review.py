@@ -148,9 +148,9 @@ def _why(confidence: float | None) -> str:
 
 
 def _origin(record: Record) -> str:
-    """Where a record was read: the file, and the line or page a person would look at."""
-    file = str(record.origin.get("file") or record.source)
-    return f"{file}, {'page' if file.lower().endswith('.pdf') else 'line'} {record.position}"
+    """Where a record was read, as a person would look it up: the file, and its line, row or page."""
+    unit = next((unit for unit in ("line", "row", "page") if unit in record.origin), "record")
+    return f"{record.origin.get('file') or record.source}, {unit} {record.position}"
 
 
 def _answering(method: Callable[[Ask], Answer]) -> Callable[[Any], Answer]:
