@@ -7,7 +7,6 @@ from databits.types import EndpointName
 
 if TYPE_CHECKING:
     from databits.monitoring import Monitoring
-
     from databits.store.database import Database
 
 
