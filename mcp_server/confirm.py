@@ -196,8 +196,6 @@ def how_to_follow(run: Run) -> str:
 def _in_words(plan: Plan) -> str:
     """A plan as a person reads it; built of nothing but the plan, so that it stays the same question."""
     lines = [plan.summary, f"How many: {plan.count}.", *(f"- {line}" for line in plan.sample)]
-    if plan.count > len(plan.sample) > 0:
-        lines.append(f"- and {plan.count - len(plan.sample)} more")
     lines.append(f"Cost: {plan.cost}.")
     lines.append(
         f"Can not be undone: {plan.irreversible}" if plan.irreversible else "It can be undone."

@@ -15,6 +15,13 @@ def chromium() -> str | None:
     return found or (str(_MAC) if _MAC.exists() else None)
 
 
+def postgres() -> Path | None:
+    """The folder of a PostgreSQL server's programs, or None."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    return found[-1].parent if found else Path(on_path).parent if on_path else None
+
+
 def main() -> int:
     """Print what is missing; under CI a missing thing is a failure."""
     missing = []
@@ -22,6 +29,11 @@ def main() -> int:
         missing.append(
             "Chromium: the browser tests are skipped. Debian and Ubuntu: sudo apt install chromium; "
             "macOS: brew install --cask chromium; elsewhere set CHROMIUM=/path/to/it."
+        )
+    if postgres() is None:
+        missing.append(
+            "PostgreSQL: its tests are skipped. Debian and Ubuntu: sudo apt install postgresql; "
+            "macOS: brew install postgresql."
         )
     for line in missing:
         print(f"missing: {line}")

@@ -56,7 +56,7 @@ async def test_an_accepted_plan_is_carried_out(
     assert question.requested_schema["properties"]["plan"]["default"] == plan.digest
     assert question.message.startswith(plan.summary)
     assert "- item 1: bug" in question.message
-    assert "- and 2 more" in question.message
+    assert "How many: 7." in question.message
     assert f"Plan {plan.id} (bulk_label), asked by ana." in question.message
 
 

@@ -5,7 +5,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from starlette.testclient import TestClient
 from databits.platforms.embedded import Embedded
 from databits.platforms.embedded.jobs import work
 from databits.settings import Settings
+from tests import needs
 from ui.app import build_app
 
 ORIGIN = "http://127.0.0.1:8765"
@@ -81,10 +81,6 @@ def served(workbench: Embedded) -> Iterator[Served]:
         yield running
 
 
-CHROMIUM = next(
-    (path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()),
-    None,
-)
 ARGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -103,7 +99,7 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         try:
-            chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGS))
+            chromium = playwright.chromium.launch(executable_path=needs.chromium(), args=list(ARGS))
         except Error as error:
             reason = "No Chromium. Install one with `apt install chromium` or `playwright install chromium`."
             if os.environ.get("CI"):

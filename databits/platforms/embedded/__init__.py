@@ -26,7 +26,7 @@ class Embedded(Workbench):
     def lake(self) -> "Folder":
         from databits.platforms.embedded.lake import Folder
 
-        return Folder(self.settings.roots)
+        return Folder(self.settings.roots, self.settings.home / "uploads")
 
     @cached_property
     def jobs(self) -> "Workers":

@@ -7,10 +7,14 @@ from databits.readers import find_files
 
 
 class Folder:
-    """The folders that a workspace may read from; none given means all that the user can read."""
+    """The folders that a workspace may read from; none given means all that the user can read.
 
-    def __init__(self, roots: Sequence[Path]) -> None:
-        self._roots = [root.expanduser().resolve() for root in roots] or None
+    What was dropped on the page is the workspace's own and may always be read.
+    """
+
+    def __init__(self, roots: Sequence[Path], uploads: Path) -> None:
+        allowed = [root.expanduser().resolve() for root in roots]
+        self._roots = [*allowed, uploads.resolve()] if allowed else None
 
     def find(self, path: str) -> list[Path]:
         return find_files(path, allowed_roots=self._roots)

@@ -22,6 +22,7 @@ from databits.store.database import Database
 from databits.store.migrations import MIGRATIONS, migrate
 from databits.store.tables import audit, changes, items, metadata
 from databits.store.transaction import now
+from tests import needs
 
 if TYPE_CHECKING:
     from tests.conftest import Desk, MakeDesk
@@ -295,18 +296,12 @@ FEW = {"datasets": {"databit_version_id"}, "evaluations": {"dataset_id"}}
 # --- PostgreSQL, where there is one --------------------------------------------------------------
 
 
-def postgres_programs() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    on_path = shutil.which("initdb")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
-
-
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL, without a database, of a PostgreSQL server of our own."""
-    programs = postgres_programs()
+    programs = needs.postgres()
     if programs is None:
-        pytest.skip("PostgreSQL is not installed")
+        pytest.skip("PostgreSQL is not installed: see tests/needs.py")
     pytest.importorskip("psycopg")
     # PostgreSQL refuses to run as root, and whoever it runs as must reach its folder.
     folder = Path(os.path.realpath("/tmp")) / f"databits-pg-{os.getpid()}"
