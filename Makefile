@@ -35,8 +35,8 @@ test: check ## all tests and checks
 	@$(RUN) python tests/needs.py
 	$(RUN) pytest
 
-quick: setup ## the tests that take seconds
-	$(RUN) pytest -m "not slow"
+quick: setup ## the tests that take seconds, on two processes
+	$(RUN) pytest -m "not slow" -n 2 --dist loadfile
 
 check: setup ## linters, types, import contracts, docs
 	$(RUN) ruff check .

@@ -22,7 +22,7 @@ from databits.operation import load_catalogue
 from databits.platforms.embedded import Embedded
 from databits.settings import Settings
 
-ITEMS = 20_000
+ITEMS = 60_000
 CLAIM = """UPDATE items SET state='claimed', worker=?, lease=? WHERE id=(SELECT id FROM items
   WHERE state='open' ORDER BY priority DESC, id LIMIT 1) RETURNING id"""
 Step = Callable[[str], bool]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from databits.operation import load_catalogue
 from databits.platforms.embedded import Embedded
 from databits.platforms.embedded.jobs import work
 from databits.settings import Settings
+from databits.store.database import Database
 from databits.store.tables import CHANGED, audit, change_rows, changes
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -130,9 +132,20 @@ def open_desk() -> Iterator["MakeDesk"]:
         workbench.database.close()
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new workspace's database; making its tables takes longer than many a test."""
+    path = tmp_path_factory.mktemp("empty") / "workbench.db"
+    Database(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def workbench(tmp_path: Path, open_desk: "MakeDesk") -> Iterator[Embedded]:
-    made = open_desk(tmp_path / "home").workbench
+def workbench(tmp_path: Path, open_desk: "MakeDesk", empty_database: Path) -> Iterator[Embedded]:
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(empty_database, home)
+    made = open_desk(home).workbench
     yield made
     made.database.close()
 

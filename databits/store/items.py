@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, literal_column, or_, select
 
 from databits.errors import NotFound
 from databits.model import Item
@@ -150,13 +150,27 @@ class Items:
         claiming are passed over (SKIP LOCKED), so that nobody waits and nothing is given twice.
         """
         moment = now()
-        mine = select(items.c.id).where(items.c.databit_id == databit_id, items.c.state == "open")
-        held = mine.where(items.c.held_by == actor, items.c.held_until >= moment)
-        best = (items.c.priority.desc(), items.c.id)
-        ids = [row.id for row in self._tx.rows(held.order_by(*best).limit(count))]
+        # Each query is worded for its own partial index: a bound `state` would hide the second one.
+        held = self._tx.rows(select(items).where(items.c.held_by == actor))
+        mine = [
+            row
+            for row in held
+            if row.databit_id == databit_id and row.state == "open" and row.held_until >= moment
+        ]
+        ids = [row.id for row in sorted(mine, key=lambda row: (-row.priority, row.id))][:count]
         if len(ids) < count:
-            free = mine.where(or_(items.c.held_until.is_(None), items.c.held_until < moment))
-            query = free.order_by(*best).limit(count - len(ids)).with_for_update(skip_locked=True)
+            free = or_(items.c.held_until.is_(None), items.c.held_until < moment)
+            query = (
+                select(items.c.id)
+                .where(
+                    items.c.databit_id == databit_id,
+                    items.c.state == literal_column("'open'"),
+                    free,
+                )
+                .order_by(items.c.priority.desc(), items.c.id)
+                .limit(count - len(ids))
+                .with_for_update(skip_locked=True)
+            )
             ids += [row.id for row in self._tx.rows(query)]
         self._tx.update(items, {i: {"held_by": actor, "held_until": until} for i in ids})
         return ids

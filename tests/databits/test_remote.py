@@ -140,6 +140,7 @@ def test_the_address_is_for_its_user_only_and_can_be_withdrawn(tmp_path: Path) -
         json.dumps({"host": "127.0.0.1", "port": 1, "token": "x", "pid": os.getpid()}),
         json.dumps({"host": "127.0.0.1", "port": 1, "token": "x", "pid": 2**22 + 7}),
     ],
+    ids=["empty", "cut off", "a list", "no port", "another program's process", "no process"],
 )
 def test_what_a_dead_server_left_behind_is_nobody_serving(tmp_path: Path, left: str) -> None:
     assert serving(tmp_path) is None
