@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -18,8 +17,9 @@ from databits.operation import load_catalogue
 from databits.platforms.embedded import Embedded
 from databits.platforms.embedded.jobs import work
 from databits.settings import Settings
-from databits.store.database import Database
 from databits.store.tables import CHANGED, audit, change_rows, changes
+
+pytest_plugins = ("tests.databases",)
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -132,20 +132,13 @@ def open_desk() -> Iterator["MakeDesk"]:
         workbench.database.close()
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new workspace's database; making its tables takes longer than many a test."""
-    path = tmp_path_factory.mktemp("empty") / "workbench.db"
-    Database(f"sqlite:///{path}").close()
-    return path
-
-
 @pytest.fixture
-def workbench(tmp_path: Path, open_desk: "MakeDesk", empty_database: Path) -> Iterator[Embedded]:
+def workbench(tmp_path: Path, open_desk: "MakeDesk", database_url: str) -> Iterator[Embedded]:
+    """A new, empty workspace, on the database that the test is for."""
     home = tmp_path / "home"
-    home.mkdir()
-    shutil.copy(empty_database, home)
-    made = open_desk(home).workbench
+    home.mkdir(exist_ok=True)
+    url = {} if database_url.startswith("sqlite") else {"database_url": database_url}
+    made = open_desk(home, **url).workbench
     yield made
     made.database.close()
 

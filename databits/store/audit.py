@@ -14,7 +14,7 @@ from databits.store.transaction import Transaction, now
 GENESIS = "0" * 64
 _LAST = select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)
 _ADD = insert(audit)
-_HASHED = tuple(c.name for c in audit.c if c.name != "hash")
+_HASHED = tuple(c.name for c in audit.c if c.name not in ("hash", "trace_id"))
 
 
 def digest(value: Any) -> str:
@@ -27,8 +27,12 @@ def digest(value: Any) -> str:
 
 
 def link(event: Mapping[str, Any]) -> str:
-    """The hash of an audit row: over every column but itself, the hash before included."""
-    return digest([event[name] for name in _HASHED])
+    """The hash of an audit row: over every column but itself, the hash before included.
+
+    A row without a trace hashes as rows did before there were traces.
+    """
+    values = [event[name] for name in _HASHED]
+    return digest(values if event["trace_id"] is None else [*values, event["trace_id"]])
 
 
 class Audit:
@@ -42,6 +46,7 @@ class Audit:
             "change_id": None,
             "run_id": None,
             "plan_id": None,
+            "trace_id": None,
             **event,
             "id": last.id + 1 if last else 1,
             "at": now(),

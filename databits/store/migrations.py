@@ -5,6 +5,7 @@ that brings an old one to the same shape. Steps are never edited once released.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 
 from databits.errors import Conflict
-from databits.store.tables import counters, metadata
+from databits.store.tables import audit, change_rows, counters, metadata, runs
 
 _ledger = Table(
     "migrations",
@@ -37,7 +38,36 @@ def _first_schema(db: Connection) -> None:
     db.execute(insert(counters), [{"name": t.name, "last": 0} for t in metadata.sorted_tables])
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_schema,)
+def _governance(db: Connection) -> None:
+    """People, tokens, policies, the log of runs; row ranges in changes, traces in the audit log."""
+    known = set(db.scalars(select(counters.c.name)))
+    metadata.create_all(db)
+    fresh = [t.name for t in metadata.sorted_tables if t.name not in known]
+    if fresh:
+        db.execute(insert(counters), [{"name": name, "last": 0} for name in fresh])
+    for column in (
+        change_rows.c.last_id,
+        audit.c.trace_id,
+        runs.c.key,
+        runs.c.not_before,
+        runs.c.cost,
+    ):
+        _add_column(db, column)
+    for index in runs.indexes:
+        index.create(db, checkfirst=True)
+
+
+def _add_column(db: Connection, column: Column[Any]) -> None:
+    """Add a nullable column where it is missing."""
+    if column.name not in {c["name"] for c in inspect(db).get_columns(column.table.name)}:
+        kind = column.type.compile(db.dialect)
+        quote = db.dialect.identifier_preparer.quote
+        db.exec_driver_sql(
+            f"ALTER TABLE {quote(column.table.name)} ADD COLUMN {quote(column.name)} {kind}"
+        )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_schema, _governance)
 
 
 def migrate(db: Connection, now: int) -> int:

@@ -281,6 +281,8 @@ change_rows = Table(
     Column("table_name", String(40), nullable=False),
     Column("row_id", Id, nullable=False),
     Column("kind", String(8), nullable=False),
+    # Rows that were inserted together have ids in a row: one image stands for all of them.
+    Column("last_id", Id),
     Column("before", Document),
     Column("after", Document),
     Index("ix_change_rows_change_id_id", "change_id", "id"),
@@ -319,8 +321,71 @@ runs = Table(
     Column("worker", String(80)),
     Column("lease_until", BigInteger),
     Column("plan_id", Id),
+    # What the caller named the call: the same key again is the same run.
+    Column("key", String(120)),
+    Column("not_before", BigInteger),
+    Column("cost", Document),
     _at(),
     Column("finished_at", BigInteger),
+    Index("uq_runs_key", "key", unique=True),
+)
+run_log = Table(
+    "run_log",
+    metadata,
+    _id(),
+    _ref("run_id", "runs"),
+    Column("message", Text, nullable=False),
+    _at("at"),
+)
+people = Table(
+    "people",
+    metadata,
+    _id(),
+    Column("name", String(120), nullable=False, unique=True),
+    Column("disabled", Integer, nullable=False),
+    _at(),
+)
+grants = Table(
+    "grants",
+    metadata,
+    _id(),
+    Column("person", String(120), nullable=False),
+    Column("role", String(12), nullable=False),
+    _ref("databit_id", "databits", nullable=True),  # none: in the whole workspace
+    _at(),
+    UniqueConstraint("person", "databit_id"),
+)
+policies = Table(
+    "policies",
+    metadata,
+    _id(),
+    Column("kind", String(20), nullable=False),
+    Column("subject", String(80), nullable=False),
+    _at(),
+    UniqueConstraint("kind", "subject"),
+)
+passwords = Table(
+    "passwords",
+    metadata,
+    _id(),
+    Column("person", String(120), nullable=False, unique=True),
+    Column("hash", Text, nullable=False),
+    _at(),
+)
+tokens = Table(
+    "tokens",
+    metadata,
+    _id(),
+    Column("name", String(80), nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("person", String(120), nullable=False),
+    Column("role", String(12), nullable=False),
+    Column("toolsets", Document),
+    Column("created_by", String(120), nullable=False),
+    _at(),
+    _at("expires_at"),
+    Column("revoked_at", BigInteger),
+    Column("used_at", BigInteger),
 )
 audit = Table(
     "audit",
@@ -338,6 +403,7 @@ audit = Table(
     Column("change_id", Id),
     Column("run_id", Id),
     Column("plan_id", Id),
+    Column("trace_id", String(64)),
     Column("previous", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Index("ix_audit_operation_id", "operation", "id"),
@@ -345,6 +411,20 @@ audit = Table(
 )
 
 DERIVED = frozenset({"vectors"})
-LOGS = frozenset({"counters", "changes", "change_rows", "plans", "runs", "audit", "requests"})
+# Secrets are among them: an undo must not bring an old password or a revoked token back.
+LOGS = frozenset(
+    {
+        "counters",
+        "changes",
+        "change_rows",
+        "plans",
+        "runs",
+        "run_log",
+        "audit",
+        "requests",
+        "passwords",
+        "tokens",
+    }
+)
 CHANGED = tuple(t for t in metadata.sorted_tables if t.name not in DERIVED | LOGS)
 """The tables that changes change, parents first: what `undo_change` restores."""

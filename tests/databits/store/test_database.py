@@ -1,10 +1,6 @@
 """Many readers, one writer: what was acknowledged is there, what failed is not, and nothing else."""
 
-import os
-import shutil
-import socket
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, create_engine, text
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -22,17 +18,9 @@ from databits.store.database import Database
 from databits.store.migrations import MIGRATIONS, migrate
 from databits.store.tables import audit, changes, items, metadata
 from databits.store.transaction import now
-from tests import needs
 
 if TYPE_CHECKING:
     from tests.conftest import Desk, MakeDesk
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'workbench.db'}")
-    yield made
-    made.close()
 
 
 def add_source(name: str) -> Callable[[Any], int]:
@@ -63,7 +51,7 @@ def test_of_many_writes_at_once_none_is_lost(database: Database) -> None:
 
 def test_what_a_write_returned_is_durable(database: Database, tmp_path: Path) -> None:
     database.write(add_source("kept"))
-    with sqlite3.connect(tmp_path / "workbench.db") as other:
+    with sqlite3.connect(tmp_path / "home" / "workbench.db") as other:
         assert other.execute("SELECT name FROM sources").fetchall() == [("kept",)]
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
@@ -192,7 +180,7 @@ def test_a_read_is_a_view_of_one_moment(database: Database) -> None:
 
 
 def test_two_processes_can_share_the_file(database: Database, tmp_path: Path) -> None:
-    other = Database(f"sqlite:///{tmp_path / 'workbench.db'}")
+    other = Database(f"sqlite:///{tmp_path / 'home' / 'workbench.db'}")
     both = (database, other)
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(lambda n: both[n % 2].write(add_source(f"s{n}")), range(60)))
@@ -249,7 +237,7 @@ def test_no_item_is_ever_given_to_two_people(desk: "Desk", tmp_path: Path) -> No
 def test_migrations_run_once(database: Database, tmp_path: Path) -> None:
     assert database.write(lambda store: migrate(store.tx.db, now())) == 0
     database.write(add_source("kept"))
-    again = Database(f"sqlite:///{tmp_path / 'workbench.db'}")
+    again = Database(f"sqlite:///{tmp_path / 'home' / 'workbench.db'}")
     assert names(again) == {"kept"}
     again.close()
 
@@ -265,7 +253,7 @@ def test_a_database_from_a_newer_version_is_refused_and_left_alone(
 
     database.write(upgrade)
     with pytest.raises(Conflict, match=r"Upgrade databits-workbench"):
-        Database(f"sqlite:///{tmp_path / 'workbench.db'}")
+        Database(f"sqlite:///{tmp_path / 'home' / 'workbench.db'}")
     assert names(database) == set()
 
 
@@ -296,67 +284,11 @@ FEW = {"datasets": {"databit_version_id"}, "evaluations": {"dataset_id"}}
 # --- PostgreSQL, where there is one --------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL, without a database, of a PostgreSQL server of our own."""
-    programs = needs.postgres()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed: see tests/needs.py")
-    pytest.importorskip("psycopg")
-    # PostgreSQL refuses to run as root, and whoever it runs as must reach its folder.
-    folder = Path(os.path.realpath("/tmp")) / f"databits-pg-{os.getpid()}"
-    folder.mkdir(mode=0o700)
-    who: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        try:
-            shutil.chown(folder, "postgres")
-        except LookupError:
-            folder.rmdir()
-            pytest.skip("there is no user `postgres` to run PostgreSQL as")
-        who = {"user": "postgres"}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/", **who}
-    data = str(folder / "data")
-    initdb = [programs / "initdb", "-D", data, "-U", "databits", "-A", "trust", "-E", "UTF8"]
-    subprocess.run(initdb, check=True, **quiet)
-    server = subprocess.Popen(
-        [
-            programs / "postgres",
-            "-D",
-            data,
-            "-p",
-            str(port),
-            "-h",
-            "127.0.0.1",
-            "-k",
-            folder,
-            "-c",
-            "fsync=off",
-        ],
-        **quiet,
-    )
-    url = f"postgresql+psycopg://databits@127.0.0.1:{port}"
-    for _ in range(200):
-        ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
-        if subprocess.run(ready, check=False, **quiet).returncode == 0:
-            break
-        threading.Event().wait(0.05)
-    yield url
-    server.terminate()
-    server.wait()
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
-def pg_desk(postgres: str, tmp_path: Path, open_desk: "MakeDesk") -> Iterator["Desk"]:
-    name = f"db_{abs(hash(str(tmp_path)))}"
-    admin = create_engine(f"{postgres}/postgres", isolation_level="AUTOCOMMIT")
-    with admin.connect() as db:
-        db.execute(text(f"CREATE DATABASE {name}"))
-    admin.dispose()
-    desk = open_desk(tmp_path / "home", database_url=f"{postgres}/{name}")
+def pg_desk(
+    new_postgres: Callable[[], str], tmp_path: Path, open_desk: "MakeDesk"
+) -> Iterator["Desk"]:
+    desk = open_desk(tmp_path / "home", database_url=new_postgres())
     yield desk
     desk.workbench.database.close()
 

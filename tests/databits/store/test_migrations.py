@@ -1,0 +1,53 @@
+"""An older workspace is brought to the newest schema, with everything it holds."""
+
+from pathlib import Path
+
+from sqlalchemy import create_engine, inspect, text
+
+from databits.store.database import Database
+from databits.store.tables import metadata
+
+NEW_COLUMNS = {
+    "change_rows": ["last_id"],
+    "audit": ["trace_id"],
+    "runs": ["key", "not_before", "cost"],
+}
+NEW_TABLES = ["run_log", "people", "grants", "policies", "passwords", "tokens"]
+
+
+def shape(path: Path) -> dict[str, list[str]]:
+    look = inspect(create_engine(f"sqlite:///{path}"))
+    return {name: sorted(c["name"] for c in look.get_columns(name)) for name in metadata.tables}
+
+
+def test_the_first_schema_becomes_the_newest_and_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "workbench.db"
+    Database(f"sqlite:///{path}").close()
+    newest = shape(path)
+    with create_engine(f"sqlite:///{path}").begin() as db:  # as the first release left it
+        for name in NEW_TABLES:
+            db.execute(text(f"DROP TABLE {name}"))
+            db.execute(text("DELETE FROM counters WHERE name = :name"), {"name": name})
+        db.execute(text("ALTER TABLE runs RENAME TO later"))
+        old = [c for c in newest["runs"] if c not in NEW_COLUMNS["runs"]]
+        db.execute(text(f"CREATE TABLE runs AS SELECT {', '.join(old)} FROM later"))
+        db.execute(text("DROP TABLE later"))
+        for table in ("change_rows", "audit"):
+            for column in NEW_COLUMNS[table]:
+                db.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        db.execute(text("DELETE FROM migrations WHERE number > 1"))
+        db.execute(
+            text("INSERT INTO sources (id, name, path, created_at) VALUES (1, 'kept', 'p', 1)")
+        )
+    database = Database(f"sqlite:///{path}")
+    assert shape(path) == newest
+    assert database.read(lambda store: store.records.source_names()) == ["kept"]
+    indexed = [
+        i["column_names"] for i in inspect(create_engine(f"sqlite:///{path}")).get_indexes("runs")
+    ]
+    assert ["key"] in indexed
+    counters = database.read(
+        lambda store: {r[0] for r in store.tx.rows(text("SELECT name FROM counters"))}
+    )
+    assert set(NEW_TABLES) <= counters
+    database.close()
