@@ -1,16 +1,21 @@
 """The rules of deciding items, shared by the operations that do it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from databits.actor import Actor
 from databits.errors import Conflict, Invalid, NotAllowed
-from databits.model import Changed
+from databits.model import Changed, Plan
 from databits.store import Store
 from databits.store.databits import DatabitVersion
 from databits.store.transaction import now
+
+if TYPE_CHECKING:
+    from databits.directory import Directory
+
+OWN_LABEL = "you labelled it; somebody else approves it"
 
 
 class Decided(Changed):
@@ -60,6 +65,36 @@ def check_overrule(rows: Mapping[int, Any], actor: Actor) -> None:
             f"Item {others[0]} was decided by somebody else; changing that takes the role reviewer. "
             "Nothing was changed."
         )
+
+
+def refuse_own(plan: Plan, actor: Actor) -> None:
+    """Four eyes: a plan is not approved by whoever asked for it.
+
+    Raises:
+        NotAllowed: when this actor did.
+    """
+    if plan.asked_by.lower() == actor.name.lower():
+        raise NotAllowed(
+            f"You asked for plan {plan.id} yourself, and {plan.operation} takes four eyes: somebody "
+            f"else approves it, in the Approvals page or with `databits approve {plan.id}`."
+        )
+
+
+def own_labels(
+    store: Store, directory: "Directory", databit: str, ids: Collection[int], actor: Actor
+) -> set[int]:
+    """Items that this actor may not approve, because a label of theirs is in the item's history.
+
+    None of them unless the policy separation is on for the Databit.
+    """
+    if not separated(directory, databit):
+        return set()
+    return store.policies.labelled_by(actor.name, store.databits.get(databit).databit_id, ids)
+
+
+def separated(directory: "Directory", databit: str) -> bool:
+    """Whether labelling and approving are kept apart here; costs no query."""
+    return directory.look().covers("separation", databit)
 
 
 def refuse_if_nothing(decided: Sequence[int], skipped: Mapping[int, str]) -> None:
