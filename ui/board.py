@@ -8,6 +8,7 @@ from mcp_server.tools.curate.queue_status import queue_status
 from mcp_server.tools.deploy.list_endpoints import list_endpoints
 from mcp_server.tools.registry.get_pipeline import get_pipeline
 from mcp_server.tools.template.list_databits import list_databits
+from mcp_server.tools.train.get_run import get_run
 from mcp_server.tools.train.list_datasets import list_datasets
 from mcp_server.tools.train.list_models import list_models
 from mcp_server.tools.train.list_runs import list_runs
@@ -37,8 +38,9 @@ class Board:
             pipeline=pipeline,
             queue=run(queue_status, databit=name) if name else None,
             runs=[
-                *run(list_runs, state="running", limit=5).rows,
-                *run(list_runs, state="queued", limit=5).rows,
+                run(get_run, run=found.id)  # with its log
+                for state in ("running", "queued")
+                for found in run(list_runs, state=state, limit=5).rows
             ],
             databits=run(list_databits, limit=SHOWN),
             datasets=run(list_datasets, limit=SHOWN),

@@ -16,12 +16,13 @@ class Cancelling(Changed):
     role="engineer", effect="write", examples=("cancel run 3", "stop the training", "abort run 12")
 )
 def cancel_run(store: Store, *, run: RunId) -> Cancelling:
-    """Cancel a run. One that waits ends at once; one that works ends at its next step, with no change made."""
+    """Cancel a run. One that waits ends at once, one that works within a second; no change is made."""
     row = store.runs.raw(run)
     if row.state in ENDED:
         raise Conflict(f"Run {run} has {row.state} already.")
     if row.state == "queued":
         store.runs.set(run, state="cancelled", cancel=1, message="cancelled", finished_at=now())
+        store.runs.note(run, [(now(), "cancelled")])
         return Cancelling(run=run, state="cancelled")
     store.runs.set(run, cancel=1, message="cancelling")
     return Cancelling(run=run, state="running")

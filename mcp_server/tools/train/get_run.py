@@ -1,15 +1,16 @@
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from databits.change import Work
 from databits.model import Run
 from databits.operation import operation
+from databits.store import Store
 from databits.store.runs import ENDED
 from databits.types import RunId
 
-if TYPE_CHECKING:
-    from databits.store.database import Database
+LINES = 20
 
 
 @operation(
@@ -18,17 +19,33 @@ if TYPE_CHECKING:
     examples=("how is run 3", "is run 12 finished", "did my training finish", "status of run 7"),
 )
 def get_run(
-    database: "Database",
+    work: Work,
     *,
     run: RunId,
-    wait_s: Annotated[
-        float, Field(description="Wait up to this many seconds for it to end", ge=0, le=30)
-    ] = 0,
+    wait_s: Annotated[float, Field(description="Wait up to this many seconds", ge=0, le=30)] = 0,
+    wait_for: Annotated[
+        Literal["end", "change"],
+        Field(description="What ends the wait: its end, or any step too"),
+    ] = "end",
 ) -> Run:
-    """Read a run: state, progress, message, and its result or error."""
+    """Read a run: state, progress, message, log, and its result or error."""
+
+    def read(store: Store) -> Run:
+        return store.runs.get(run).model_copy(update={"log": store.runs.log(run, LINES)})
+
     until = time.monotonic() + wait_s
-    found = database.read(lambda store: store.runs.get(run))
+    found = first = work.read(read)
+    told = -1.0
     while found.state not in ENDED and time.monotonic() < until:
+        if wait_for == "change" and _step(found) != _step(first):
+            break
+        if found.progress > told:  # MCP wants it to grow
+            told = found.progress
+            work.progress(told, found.message)
         time.sleep(0.1)
-        found = database.read(lambda store: store.runs.get(run))
+        found = work.read(read)
     return found
+
+
+def _step(run: Run) -> tuple[str, float, str]:
+    return run.state, run.progress, run.message

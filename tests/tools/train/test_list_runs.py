@@ -9,8 +9,9 @@ if TYPE_CHECKING:
 
 
 def test_runs_are_listed_newest_first_and_by_state(assembled: "Desk") -> None:
-    for _ in range(2):
-        assembled.workbench.run("assemble_dataset", {"databit": "support"}, assembled.actor)
+    for seed in (1, 2):
+        arguments = {"databit": "support", "seed": seed}
+        assembled.workbench.run("assemble_dataset", arguments, assembled.actor)
     page = assembled.as_("vera", "viewer")("list_runs", limit=2)
     assert [run.id for run in page.rows] == [3, 2]
     assert page.total == 3
