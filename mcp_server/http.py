@@ -1,18 +1,23 @@
 """The server over streamable HTTP, as routes for the process that serves everything else."""
 
-import ipaddress
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver import Context
 from mcp.server.transport_security import TransportSecuritySettings
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
-from databits.errors import Invalid
-from databits.ports import Runner
+from databits.actor import Actor
+from databits.errors import NotAllowed
 from databits.settings import Settings
-from mcp_server.auth import Identify, identify_local
+from databits.workbench import Workbench
+from mcp_server.auth import Identify, client_of
+from mcp_server.callers import HOW, Authenticated, Caller, caller_in, callers_of
 from mcp_server.server import build_server
+from mcp_server.toolsets import only
 
 PATH = "/mcp"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -26,57 +31,73 @@ class HttpApp(NamedTuple):
 
 
 def http_app(
-    runner: Runner,
+    workbench: Workbench,
     settings: Settings,
     *,
     identify: Identify | None = None,
-    hosts: Sequence[str] = (),
+    hosts: Sequence[str] | None = (),
     toolsets: Collection[str] | None = None,
     read_only: bool = False,
     stateless: bool = False,
 ) -> HttpApp:
     """The MCP endpoint at `/mcp`.
 
+    Whoever calls shows a token. Without one they are this machine's user, on a machine of one's
+    own where nobody signs in; see `callers`. A session belongs to the token that opened it.
+
     Args:
-        identify: Says who a request comes from, where something in front of the server has signed
-            them in; None means this machine's user, and is for loopback only.
+        identify: Says who a request comes from instead, where something in front of the server has
+            signed them in.
         hosts: Further names that clients reach the server by; a page of any other site, or a name
-            that somebody pointed at this machine, is refused.
+            that somebody pointed at this machine, is refused. None where the app around this
+            looks at names itself.
         stateless: No sessions, for platforms that spread requests over processes. Older clients
             can then be asked nothing and get plans to approve elsewhere.
-
-    Raises:
-        Invalid: for an address off loopback without an `identify`.
     """
-    if identify is None and not _is_loopback(settings.host):
-        raise Invalid(
-            "host must be a loopback address (127.0.0.1, ::1 or localhost): whoever reaches the port acts as "
-            "this machine's user. To serve others, put something in front that signs them in."
-        )
     server = build_server(
-        runner, identify or identify_local(settings), toolsets=toolsets, read_only=read_only
+        workbench,
+        identify or identify_caller,
+        toolsets=toolsets,
+        read_only=read_only,
+        middleware=[] if identify else [only(_toolsets)],
     )
     # The answers of a call are streamed, so that progress and questions arrive while it runs.
     app = server.streamable_http_app(
         streamable_http_path=PATH,
         stateless_http=stateless,
-        transport_security=_allowed([*LOOPBACK, *hosts]),
+        transport_security=_allowed(hosts),
     )
-    return HttpApp(app.routes, server.session_manager.run)
+    if identify is not None:
+        return HttpApp(app.routes, server.session_manager.run)
+    inside = Authenticated(app, callers_of(workbench), "mcp")
+    return HttpApp([Route(PATH, endpoint=inside)], server.session_manager.run)
 
 
-def _allowed(hosts: Sequence[str]) -> TransportSecuritySettings:
-    named = [name for host in hosts for name in (host, f"{host}:*")]
+def identify_caller(ctx: Context[Any, Any] | None) -> Actor:
+    """The actor of a request that came through `Authenticated`.
+
+    Raises:
+        NotAllowed: for any other request.
+    """
+    if ctx is None:
+        raise NotAllowed(HOW)
+    return replace(_caller(ctx.request_context).actor, client=client_of(ctx))
+
+
+def _toolsets(ctx: ServerRequestContext[Any, Any]) -> Collection[str] | None:
+    return _caller(ctx).toolsets
+
+
+def _caller(ctx: ServerRequestContext[Any, Any]) -> Caller:
+    """The caller of this very message, not of the one that opened the session."""
+    return caller_in(getattr(ctx.request, "scope", {}))
+
+
+def _allowed(hosts: Sequence[str] | None) -> TransportSecuritySettings:
+    if hosts is None:
+        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    named = [name for host in [*LOOPBACK, *hosts] for name in (host, f"{host}:*")]
     return TransportSecuritySettings(
         allowed_hosts=named,
         allowed_origins=[f"{scheme}://{name}" for scheme in ("http", "https") for name in named],
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

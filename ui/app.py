@@ -4,7 +4,6 @@ import asyncio
 import errno
 import hmac
 import importlib
-import ipaddress
 import logging
 import os
 import socket
@@ -23,17 +22,23 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
-from databits import local_api, remote
+from databits import identity, local_api, remote
 from databits.errors import Conflict, Invalid, Unavailable
 from databits.operation import load_catalogue
+from databits.platforms.embedded.owner import database_file
 from databits.settings import Settings
 from databits.workbench import Workbench, connect
+from databits.workspace import make_way
+from mcp_server.callers import callers_of, is_loopback
 from mcp_server.http import HttpApp, http_app
-from ui import gateway
+from ui import gateway, signin
 from ui.chat import Chat
+from ui.door import Door
 from ui.origin import LOOPBACK, SameOrigin
 from ui.page import build_page, theme
 from ui.pages import FOLDER, asset
+from ui.proxy import Proxy
+from ui.sessions import Sessions
 from ui.standby import Standby
 from ui.uploads import LIMIT
 
@@ -45,23 +50,21 @@ def build_app(settings: Settings, workbench: Workbench | None = None) -> FastAPI
 
     Args:
         workbench: The one to serve; None opens, and closes, the one that the settings describe.
-
-    Raises:
-        Invalid: for an address off loopback.
     """
-    _refuse_off_loopback(settings.host)
     load_catalogue()
     served = workbench or connect(settings)
-    mcp = http_app(served, settings)
+    mcp = http_app(served, settings, hosts=None)
+    sessions = Sessions(served)
     standby = Standby(served)
     chat = Chat(served, standby)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings.home.mkdir(parents=True, exist_ok=True)
-        app.state.server = remote.announce(settings)
+        app.state.server = remote.announce(_as_seen_here(settings))
         try:
             async with mcp.lifespan(), standby.running():
+                await asyncio.to_thread(_wake, served)
                 yield
         finally:
             await chat.close()
@@ -70,9 +73,14 @@ def build_app(settings: Settings, workbench: Workbench | None = None) -> FastAPI
 
     # No interactive API docs: that page loads its scripts from elsewhere.
     app = FastAPI(title="Databits Workbench", openapi_url=None, lifespan=lifespan)
+    app.state.workbench = served
     _add_routes(app, served, mcp, standby)
+    app.include_router(signin.routes(served, sessions))
     _mount_page(app, served, chat)
-    app.add_middleware(SameOrigin, hosts=LOOPBACK)
+    app.add_middleware(Door, callers=callers_of(served), sessions=sessions)
+    # Around the door: what a proxy says is read, and what others claim to be from one is taken away.
+    hosts = (*LOOPBACK, settings.host, *settings.hosts)
+    app.add_middleware(SameOrigin, hosts=hosts, proxy=Proxy(settings))
     return app
 
 
@@ -88,9 +96,8 @@ def serve(
         Invalid, Conflict, Unavailable: when this workspace or this port can not be served; nothing
             was started then.
     """
-    _refuse_off_loopback(settings.host)
     other = remote.serving(settings.home)
-    if other is not None:
+    if other is not None and not other.yields and database_file(settings.url) is not None:
         raise Conflict(
             f"This workspace is served already, at {_url(other.host, other.port)} by process {other.pid}. "
             "Open that address, or stop that process first."
@@ -99,11 +106,20 @@ def serve(
     try:
         app = build_app(settings, workbench)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+            app,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            proxy_headers=False,  # it would believe any program of this machine; see `Proxy`
         )
-        server = _Server(config, _url(settings.host, settings.port), open_browser)
-        with suppress(KeyboardInterrupt):  # uvicorn has ended in order, and raises it again
-            server.run(sockets=[listening])
+        server = _Server(config, _url(_as_seen_here(settings).host, settings.port), open_browser)
+        ownership = make_way(settings)
+        try:
+            _refuse_unguarded(settings, app.state.workbench)
+            with suppress(KeyboardInterrupt):  # uvicorn has ended in order, and raises it again
+                server.run(sockets=[listening])
+        finally:
+            ownership.release()
     finally:
         listening.close()
 
@@ -148,7 +164,7 @@ def _add_routes(app: FastAPI, workbench: Workbench, mcp: HttpApp, standby: Stand
     async def respond(request: Request) -> Response:
         # Seconds of imports, paid by the first caller instead of by every start.
         responses = await asyncio.to_thread(importlib.import_module, "ui.responses")
-        return cast(Response, await responses.answer(request, workbench.settings, standby))
+        return cast(Response, await responses.answer(request, standby))
 
     _add_local_api(app, workbench)
     app.include_router(gateway.routes(workbench))
@@ -181,7 +197,7 @@ def _mount_page(app: FastAPI, workbench: Workbench, chat: Chat) -> None:
     options: dict[str, Any] = {
         "theme": theme(),
         # Not as `css`: Gradio rewrites those rules to below its own container.
-        "head": f"<style>{asset('page.css')}</style>",
+        "head": f"<style>{asset('page.css')}</style><script>{asset('signed_out.js')}</script>",
         "footer_links": [],
         "run_history": False,
         "show_error": False,
@@ -194,6 +210,13 @@ def _mount_page(app: FastAPI, workbench: Workbench, chat: Chat) -> None:
     gr.mount_gradio_app(app, build_page(workbench, chat), path=PAGE, **options)
 
 
+def _wake(workbench: Workbench) -> None:
+    """See to the runs that were left when the last process ended."""
+    wake = getattr(workbench.jobs, "wake", None)
+    if wake is not None:
+        wake()
+
+
 def _close(workbench: Workbench, with_database: bool) -> None:
     close = getattr(workbench.jobs, "close", None)  # only a platform with workers has any to stop
     if close is not None:
@@ -202,16 +225,32 @@ def _close(workbench: Workbench, with_database: bool) -> None:
         workbench.database.close()
 
 
-def _refuse_off_loopback(host: str) -> None:
-    try:
-        safe = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        safe = False
-    if not safe:
+def _refuse_unguarded(settings: Settings, workbench: Workbench) -> None:
+    """Nobody off this machine is let near a server where nobody could sign in.
+
+    Raises:
+        Invalid: with how to change that.
+    """
+    if settings.identity_header and not settings.trusted_proxy:
         raise Invalid(
-            "host must be a loopback address (127.0.0.1, ::1 or localhost): nobody signs in here, so whoever "
-            "reaches the port would act as you. To serve others, deploy the workbench as a Databricks App."
+            "identity_header is set, but no trusted_proxy: anybody could send that header. "
+            "Set DATABITS_TRUSTED_PROXY to the address of the proxy."
         )
+    if is_loopback(settings.host) or settings.identity_header:
+        return
+    if not identity.has_accounts(workbench):
+        raise Invalid(
+            f"Others can reach the host {settings.host}, and nobody could sign in there. Add somebody first: "
+            "`databits person add NAME`, then `databits person password NAME`. Behind a platform that signs "
+            "people in, set DATABITS_IDENTITY_HEADER and DATABITS_TRUSTED_PROXY instead. "
+            "For this machine only, use the loopback address 127.0.0.1."
+        )
+
+
+def _as_seen_here(settings: Settings) -> Settings:
+    """The settings with an address that commands of this machine can call."""
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    return settings.model_copy(update={"host": anywhere.get(settings.host, settings.host)})
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -1,12 +1,25 @@
 """The assistant of the chat page: over the workbench's own tools, in this process."""
 
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 
 from agent.client import acting_as
 from agent.runtime import Assistant
+from databits.actor import Actor
 from databits.workbench import Workbench
-from mcp_server.auth import local_actor
+from mcp_server.callers import callers_of
 from mcp_server.server import build_server
+from mcp_server.toolsets import only
+
+CLIENT = "databits-agent"
+acting_within: ContextVar[tuple[str, ...] | None] = ContextVar("acting_within", default=None)
+"""The toolsets of whoever a turn is for; None means all. It goes with `acting_as`."""
+
+
+def speak_for(actor: Actor, toolsets: tuple[str, ...] | None = None) -> None:
+    """From here on in this task, the assistant acts for somebody, and is software all the same."""
+    acting_as.set(actor.through(actor.surface, client=CLIENT))
+    acting_within.set(toolsets)
 
 
 def open_assistant(workbench: Workbench) -> AbstractAsyncContextManager[Assistant]:
@@ -15,6 +28,12 @@ def open_assistant(workbench: Workbench) -> AbstractAsyncContextManager[Assistan
     What it calls is software's doing, whoever asked: its actor is never a person, so that no
     message can approve a plan. Its plans are approved by the buttons of the page.
     """
-    me = local_actor(workbench.settings, "chat", client="databits-agent")
-    server = build_server(workbench, lambda ctx: acting_as.get() or me, relay=True)
+    callers = callers_of(workbench)
+
+    def identify(ctx: object) -> Actor:
+        return acting_as.get() or callers.local("chat").through("chat", client=CLIENT)
+
+    server = build_server(
+        workbench, identify, relay=True, middleware=[only(lambda ctx: acting_within.get())]
+    )
     return Assistant.open(workbench.settings, server)

@@ -35,14 +35,21 @@ class Chat:
     def __init__(self, workbench: Workbench, standby: Standby) -> None:
         self._person = Person(workbench, "chat")
         self._standby = standby
-        self.transcripts = Transcripts(workbench.settings.home)
-        self._open: dict[str, Conversation] = {}
+        self._of: dict[str, Transcripts] = {}
+        self._open: dict[tuple[str, str], Conversation] = {}
+
+    @property
+    def transcripts(self) -> Transcripts:
+        """The conversations of the person at the page; nobody sees another's."""
+        owner = self._person.folder
+        if owner not in self._of:
+            self._of[owner] = Transcripts(self._person.workbench.settings.home, owner)
+        return self._of[owner]
 
     async def open(self, thread: str) -> Conversation:
         """A conversation as it was left, or a new one with a greeting."""
-        if thread not in self._open:
-            self._open[thread] = Conversation(thread, self.transcripts)
-        found = self._open[thread]
+        mine = self.transcripts
+        found = self._open.setdefault((mine.owner, thread), Conversation(thread, mine))
         async with found.opening:
             if not found.messages:
                 found.say(await asyncio.to_thread(self._greeting))
@@ -101,7 +108,8 @@ class Chat:
             except DatabitsError as error:
                 conversation.say(Message(role="assistant", content=escape(str(error))))
                 return
-            done = await conversation.tell(assistant.turn(conversation.thread, request))
+            self._speak_for_person()
+            done = await conversation.tell(assistant.turn(conversation.memory, request))
         await self._go_on(conversation, done)
 
     async def _decide(self, conversation: Conversation, plan: Plan, approve: bool) -> None:
@@ -127,7 +135,8 @@ class Chat:
             done = None
             for asked in mine:
                 assistant = await self._standby.assistant()
-                events = assistant.answer(conversation.thread, asked.id, approve)
+                self._speak_for_person()
+                events = assistant.answer(conversation.memory, asked.id, approve)
                 done = await conversation.tell(events)
         await self._go_on(conversation, done)
 
@@ -145,7 +154,13 @@ class Chat:
 
     async def _pending(self, conversation: Conversation) -> list[ApprovalAsked]:
         assistant = await self._standby.assistant()
-        return list(await assistant.pending(conversation.thread))
+        return list(await assistant.pending(conversation.memory))
+
+    def _speak_for_person(self) -> None:
+        """What the assistant does in this task is done in the name of whoever started it."""
+        from ui.assistant import speak_for  # loaded behind the page, as the assistant itself
+
+        speak_for(self._person.actor)
 
     async def _go_on(self, conversation: Conversation, done: Done | None) -> None:
         """After a turn: follow what it started, else offer what comes next."""

@@ -34,6 +34,11 @@ class Conversation:
         """Held while the assistant answers: it takes one message at a time."""
 
     @property
+    def memory(self) -> str:
+        """What the assistant knows it by: whoever names another's thread finds nothing in it."""
+        return f"{self._transcripts.owner}{self.thread}"
+
+    @property
     def messages(self) -> list[Message]:
         return self._transcripts.messages(self.thread)
 

@@ -1,7 +1,7 @@
 """The serving gateway: endpoints of this machine on the very paths of Databricks Model Serving.
 
 A client written for a workspace works against this server when its host is set to it: the paths,
-the bodies and the errors are the same. What differs is said nowhere else: nobody signs in here.
+the bodies and the errors are the same; the token is one of this workbench.
 """
 
 import json
@@ -13,11 +13,11 @@ import anyio.to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
-from databits.errors import DatabitsError, Invalid, NotFound, NotReady
+from databits.errors import DatabitsError, Invalid, NotAllowed, NotFound, NotReady
 from databits.model import Endpoint, Page
 from databits.ports import Answer
 from databits.workbench import Workbench
-from mcp_server.auth import local_actor
+from mcp_server.callers import Caller, caller_in
 
 BODY_LIMIT = 16 * 1024 * 1024
 TOO_LARGE = (
@@ -28,7 +28,10 @@ CODES: Mapping[type[DatabitsError], tuple[int, str]] = {
     Invalid: (400, "INVALID_PARAMETER_VALUE"),
     NotFound: (404, "RESOURCE_DOES_NOT_EXIST"),
     NotReady: (503, "TEMPORARILY_UNAVAILABLE"),
+    NotAllowed: (403, "PERMISSION_DENIED"),
 }
+STAGE = "deploy"
+"""The toolset that asks endpoints, as `query_endpoint` does."""
 
 
 class TooLarge(Exception):
@@ -38,13 +41,15 @@ class TooLarge(Exception):
 def routes(workbench: Workbench) -> APIRouter:
     """Invocations and descriptions of the workbench's endpoints."""
     router = APIRouter()
-    actor = local_actor(workbench.settings, "http", client="serving-endpoints")
 
     @router.post("/serving-endpoints/{name}/invocations")
     async def invoke(name: str, request: Request) -> JSONResponse:
         try:
-            payload = await _payload(request)
-            answers = await anyio.to_thread.run_sync(_ask, workbench, name, payload, actor.name)
+            caller = _caller(request)
+            payload = await read_json(request)
+            answers = await anyio.to_thread.run_sync(
+                _ask, workbench, name, payload, caller.actor.name
+            )
         except TooLarge:
             return _error(413, "MAX_REQUEST_SIZE_EXCEEDED", TOO_LARGE)
         except DatabitsError as error:
@@ -52,26 +57,44 @@ def routes(workbench: Workbench) -> APIRouter:
         return _predictions(answers)
 
     @router.get("/api/2.0/serving-endpoints")
-    def list_all() -> JSONResponse:
+    def list_all(request: Request) -> JSONResponse:
         found: list[Endpoint] = []
         after: int | None = 0
-        while after is not None:
-            page = workbench.run("list_endpoints", {"after": after, "limit": 200}, actor)
-            assert isinstance(page, Page)  # list_endpoints' output
-            found += page.rows
-            after = page.next
+        try:
+            actor = _caller(request).actor
+            while after is not None:
+                page = workbench.run("list_endpoints", {"after": after, "limit": 200}, actor)
+                assert isinstance(page, Page)  # list_endpoints' output
+                found += page.rows
+                after = page.next
+        except DatabitsError as error:
+            return _refusal(error)
         return JSONResponse({"endpoints": [_description(endpoint) for endpoint in found]})
 
     @router.get("/api/2.0/serving-endpoints/{name}")
-    def get_one(name: str) -> JSONResponse:
+    def get_one(name: str, request: Request) -> JSONResponse:
         try:
-            found = workbench.run("get_endpoint", {"endpoint": name}, actor)
+            found = workbench.run("get_endpoint", {"endpoint": name}, _caller(request).actor)
         except DatabitsError as error:
             return _refusal(error)
         assert isinstance(found, Endpoint)  # get_endpoint's output is one
         return JSONResponse(_description(found))
 
     return router
+
+
+def _caller(request: Request) -> Caller:
+    """Who asks.
+
+    Raises:
+        NotAllowed: when their token does not cover endpoints.
+    """
+    caller = caller_in(request.scope)
+    if not caller.may_use(STAGE):
+        raise NotAllowed(
+            f"This token's toolsets are not for endpoints; `{STAGE}` is the one that is."
+        )
+    return caller._replace(actor=caller.actor.through("http", client="serving-endpoints"))
 
 
 def _ask(workbench: Workbench, name: str, payload: Any, actor: str) -> list[Answer]:
@@ -94,7 +117,7 @@ def _predictions(answers: list[Answer]) -> JSONResponse:
     )
 
 
-async def _payload(request: Request) -> Any:
+async def read_json(request: Request) -> Any:
     """The JSON of a body.
 
     Raises:

@@ -1,8 +1,9 @@
 """What a page of another site, or a name pointed at this machine, must not reach.
 
-Nobody signs in on loopback, so the browser is the only way in from outside: a foreign page can
-post to 127.0.0.1 (without a preflight, when it claims to send plain text), and a foreign name can
-resolve to it. Both are refused here, for every route at once, Gradio's own among them.
+On a machine of one's own nobody signs in, so the browser is the only way in from outside: a foreign
+page can post to 127.0.0.1 (without a preflight, when it claims to send plain text), and a foreign
+name can resolve to it. Both are refused here, for every route at once, Gradio's own among them;
+where people sign in, that also keeps other sites from acting in their name.
 """
 
 from collections.abc import Collection
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ui.proxy import Proxy, is_number
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -40,32 +43,27 @@ POLICY = "; ".join(
 class SameOrigin:
     """ASGI middleware: own host names only, own pages only, no forged identity, no way out."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Collection[str], proxy: Proxy) -> None:
         self._app = app
-        self._hosts = frozenset(hosts)
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._proxy = proxy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        problem = self._problem(scope, headers)
+        scope = self._proxy.read(scope)
+        problem = self._problem(scope, Headers(scope=scope))
         if problem:
             await _refuse(problem, scope, receive, send)
             return
-        # Only a platform's proxy may say who somebody is, and there is none in front of loopback.
-        scope["headers"] = [
-            (name, value)
-            for name, value in scope["headers"]
-            if not name.lower().startswith(b"x-forwarded-")
-        ]
         await self._app(scope, receive, _guarded(send))
 
     def _problem(self, scope: Scope, headers: Headers) -> str:
         """Why a request is refused; empty when it is not."""
         host = headers.get("host", "")
-        if urlsplit(f"//{host}").hostname not in self._hosts:
-            return "This server answers to its own address only."
+        if not self._is_own(scope, urlsplit(f"//{host}").hostname or ""):
+            return "This server answers to its own address only; DATABITS_HOSTS names further ones."
         if scope["type"] == "http" and scope["method"] in SAFE:
             return ""
         origin = headers.get("origin")
@@ -74,6 +72,14 @@ class SameOrigin:
         if headers.get("sec-fetch-site", "") not in OWN:
             return "Requests from pages of other sites are refused."
         return ""
+
+    def _is_own(self, scope: Scope, host: str) -> bool:
+        """Whether a request asks for this server: by a known name, or by the very address it came to.
+
+        Nobody can point a number elsewhere, as they can a name.
+        """
+        server = scope.get("server")
+        return host in self._hosts or bool(server and host == server[0] and is_number(host))
 
 
 async def _refuse(problem: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +97,8 @@ def _guarded(send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             headers["content-security-policy"] = POLICY
             headers["x-content-type-options"] = "nosniff"
-            headers["referrer-policy"] = "no-referrer"
+            # With none at all, browsers would name no origin when a form is sent.
+            headers["referrer-policy"] = "same-origin"
         await send(message)
 
     return say

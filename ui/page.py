@@ -39,11 +39,9 @@ def build_page(workbench: Workbench, chat: Chat) -> gr.Blocks:
     """Every tab; what is read or done goes through the workbench as the person at the page."""
     page = gr.Blocks(title="Databits Workbench", analytics_enabled=False, delete_cache=(3600, 3600))
     with page:
-        person = Person(workbench, "chat").actor
-        gr.HTML(
-            render("top.html", person=person.name, role=person.role, home=workbench.settings.home),
-            apply_default_css=False,
-        )
+        person = Person(workbench, "chat")
+        top = gr.HTML(render("top.html", person=""), apply_default_css=False)
+        page.load(lambda: _top(person), None, top, queue=False, **QUIET)
         thread = gr.BrowserState("", storage_key="databits-thread", secret="databits-thread")
         talk = Talk(chat)
         timer = gr.Timer(board.REFRESH_S, active=False)
@@ -66,6 +64,18 @@ def build_page(workbench: Workbench, chat: Chat) -> gr.Blocks:
         board_tab.select(lambda: gr.Timer(active=True), None, timer, queue=False, **QUIET)
     page.queue(default_concurrency_limit=8, max_size=100)
     return page
+
+
+def _top(person: Person) -> str:
+    """The line above the tabs: whose page it is, and the way out for who has signed in."""
+    actor = person.actor
+    return render(
+        "top.html",
+        person=actor.name,
+        role=actor.role,
+        home="" if person.folder else person.workbench.settings.home,
+        can_leave=person.can_sign_out,
+    )
 
 
 def _build_chat(page: gr.Blocks, talk: Talk, thread: gr.BrowserState, tabs: gr.Tabs) -> gr.Chatbot:

@@ -13,36 +13,54 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from agent.client import acting_as
-from agent.serving import respond
+from agent.serving import respond, thread_of
 from databits.errors import DatabitsError
-from databits.settings import Settings
-from mcp_server.auth import local_actor
+from mcp_server.callers import caller_in, callers_of
+from ui.assistant import speak_for
+from ui.gateway import TOO_LARGE, TooLarge, read_json
 from ui.standby import Standby
 
 SHAPE = 'The body is JSON as {"input": [{"role": "user", "content": "list databits"}], "stream": false}.'
 
 
-async def answer(request: Request, settings: Settings, standby: Standby) -> Response:
+async def answer(request: Request, standby: Standby) -> Response:
     """Answer a request of the Responses API, streamed when it asks for that."""
     try:
-        body = await request.json()
+        body = await read_json(request)
         asked, streamed = _asked(body), bool(body.get("stream"))
-    except (ValueError, ValidationError, AttributeError):
+    except TooLarge:
+        return _error(413, TOO_LARGE)
+    except (DatabitsError, ValidationError, AttributeError, TypeError):
         return _error(400, SHAPE)
     try:
+        caller = caller_in(request.scope)
         assistant = await standby.assistant()
     except DatabitsError as error:
         return _error(503, str(error))
+    owner = callers_of(standby.workbench).owner(caller.actor)
 
     async def events() -> AsyncIterator[ResponsesAgentStreamEvent]:
-        acting_as.set(local_actor(settings, "http", client="databits-agent"))
-        async for event in respond(assistant, asked):
-            yield event
+        speak_for(caller.actor, caller.toolsets)
+        async for event in respond(assistant, _within(asked, owner)):
+            yield _without(event, owner)
 
     if streamed:
         return StreamingResponse(_lines(events()), media_type="text/event-stream")
     return await _whole(events())
+
+
+def _within(asked: ResponsesAgentRequest, owner: str) -> ResponsesAgentRequest:
+    """The request in a thread of the caller's own: whoever names another's finds nothing in it."""
+    inputs = {**(asked.custom_inputs or {}), "thread_id": f"{owner}{thread_of(asked)}"}
+    return asked.model_copy(update={"custom_inputs": inputs})
+
+
+def _without(event: ResponsesAgentStreamEvent, owner: str) -> ResponsesAgentStreamEvent:
+    """The event with the thread as the caller named it."""
+    outputs = event.custom_outputs
+    if outputs and "thread_id" in outputs:
+        outputs["thread_id"] = str(outputs["thread_id"]).removeprefix(owner)
+    return event
 
 
 def _asked(body: dict[str, Any]) -> ResponsesAgentRequest:

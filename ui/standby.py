@@ -19,7 +19,7 @@ class Standby:
     """Opens the assistant in a task of its own, which also closes it; others wait for it here."""
 
     def __init__(self, workbench: Workbench) -> None:
-        self._workbench = workbench
+        self.workbench = workbench
         self._ready: asyncio.Future[Assistant] | None = None
         self._over = asyncio.Event()
 
@@ -47,11 +47,11 @@ class Standby:
 
     async def _live(self, ready: "asyncio.Future[Assistant]") -> None:
         try:
-            opening = await asyncio.to_thread(_open, self._workbench)
+            opening = await asyncio.to_thread(_open, self.workbench)
             async with opening as assistant:
                 ready.set_result(assistant)
                 # Then what the first request to an endpoint would else wait for.
-                await asyncio.to_thread(getattr, self._workbench, "serving")
+                await asyncio.to_thread(getattr, self.workbench, "serving")
                 await self._over.wait()
         except DatabitsError as error:
             _fail(ready, error)

@@ -41,10 +41,15 @@ class Message(TypedDict):
 
 
 class Transcripts:
-    """Conversations as files of the workspace, readable by its user only."""
+    """One person's conversations as files of the workspace, readable by its user only."""
 
-    def __init__(self, home: Path) -> None:
-        self._folder = home / "chats"
+    def __init__(self, home: Path, owner: str = "") -> None:
+        """
+        Args:
+            owner: Whose they are, as a name of a folder; empty for this machine's user.
+        """
+        self.owner = owner
+        self._folder = home / "chats" / owner
         self._open: dict[str, list[Message]] = {}
 
     def thread(self, asked: object) -> str:

@@ -12,7 +12,6 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import ElicitRequestFormParams, ElicitResult
 from starlette.applications import Starlette
 
-from databits.errors import Invalid
 from databits.settings import Settings
 from databits.workbench import Workbench
 from mcp_server.auth import identify_local
@@ -60,12 +59,15 @@ async def test_a_further_host_is_let_in_when_it_is_named(workbench: Workbench) -
     assert answer.status_code == 200
 
 
-def test_off_loopback_somebody_must_say_who_calls(workbench: Workbench, settings: Settings) -> None:
-    public = settings.model_copy(update={"host": "0.0.0.0"})
-    with pytest.raises(Invalid, match="loopback address"):
-        http_app(workbench, public)
+async def test_off_loopback_nobody_is_taken_for_this_machines_user(
+    workbench: Workbench, settings: Settings
+) -> None:
+    workbench.settings = settings.model_copy(update={"host": "0.0.0.0"})
+    async with served(workbench, stateless=True) as http:
+        assert (await http.post("/mcp", json=PING, headers=ACCEPTS)).status_code == 401
     me = replace(identify_local(settings)(None), name="bo")
-    assert http_app(workbench, public, identify=lambda _: me).routes
+    async with served(workbench, stateless=True, identify=lambda _: me) as http:
+        assert (await http.post("/mcp", json=PING, headers=ACCEPTS)).status_code == 200
 
 
 async def test_a_stateless_server_asks_clients_of_2026_and_gives_older_ones_the_plan(

@@ -1,5 +1,6 @@
 """The listing is the catalogue; results and errors are what the operation says."""
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -159,6 +160,61 @@ async def test_long_work_answers_with_its_run_at_once(
         assert _text(run).splitlines()[-1].startswith(f"get_run with run={run_id} ")
         seen = await client.call_tool("get_run", {"run": run_id})
     assert seen.structured_content == run.structured_content
+
+
+async def test_the_same_idempotency_key_is_the_same_run(
+    connect: Connect, grow: Grow, era: str
+) -> None:
+    grow(2)
+    meta = {"databits/idempotencyKey": "monday"}
+    asked = {"databit": "support"}
+    async with connect(era) as client:
+        first = await client.call_tool("prelabel_items", asked, meta=meta)
+        assert first.structured_content is not None
+        run = {"run": first.structured_content["id"]}
+        await client.call_tool("cancel_run", run)
+        again = await client.call_tool("prelabel_items", asked, meta=meta)
+        other = await client.call_tool("assemble_dataset", asked, meta=meta)
+        write = await client.call_tool(
+            "create_databit", {"name": "mail", "labels": ["spam", "ham"]}, meta=meta
+        )
+    assert again.structured_content is not None
+    assert (again.structured_content["id"], again.structured_content["state"]) == (
+        run["run"],
+        "cancelled",
+    )
+    assert other.is_error
+    assert "Use a new key" in _text(other)
+    assert write.is_error
+    assert "keeps no key" in _text(write)
+
+
+async def test_waiting_for_a_run_reports_its_progress(
+    connect: Connect, grow: Grow, workbench: Any, era: str
+) -> None:
+    grow(2)
+    told: list[tuple[float, str | None]] = []
+
+    async def hear(done: float, total: float | None, message: str | None) -> None:
+        told.append((done, message))
+
+    async with connect(era) as client:
+        run = await client.call_tool("prelabel_items", {"databit": "support"})
+        assert run.structured_content is not None
+        run_id = run.structured_content["id"]
+
+        def go_on(store: Any) -> None:
+            store.runs.set(run_id, progress=0.5, message="half of it")
+
+        timer = threading.Timer(0.3, workbench.database.write, [go_on])
+        timer.start()
+        asked = {"run": run_id, "wait_s": 20, "wait_for": "change"}
+        seen = await client.call_tool("get_run", asked, progress_callback=hear)
+        timer.join()
+    assert seen.structured_content is not None
+    assert seen.structured_content["progress"] == 0.5
+    assert told
+    assert told[0][0] == 0
 
 
 async def test_an_import_reports_its_progress(connect: Connect, tmp_path: Any, era: str) -> None:

@@ -18,6 +18,13 @@ from tests.conftest import Desk
 from tests.ui.conftest import ORIGIN, Served
 from ui.app import build_app, serve
 
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 ANA = Actor("ana", "admin", "command", person=True)
 
 
@@ -92,7 +99,7 @@ def test_there_are_no_api_docs_that_load_from_elsewhere(client: TestClient) -> N
 
 def test_commands_of_this_user_get_in_with_the_secret_only(app: FastAPI, queued: Desk) -> None:
     app.state.server = Server("127.0.0.1", 8765, "the-secret", 1)
-    client = TestClient(app, base_url=ORIGIN)
+    client = TestClient(app, base_url=ORIGIN, client=("127.0.0.1", 50_000))
     body = {"name": "list_databits", "arguments": {}, "actor": None}
     assert client.post("/local/run", json=body).status_code == 401
     wrong = client.post("/local/run", json=body, headers={"Authorization": "Bearer the-secre"})
@@ -106,10 +113,37 @@ def test_commands_of_this_user_get_in_with_the_secret_only(app: FastAPI, queued:
     assert unknown["error"]["phrase"] == "Invalid"
 
 
-def test_an_address_that_others_can_reach_is_refused(tmp_path: Path) -> None:
-    for host in ("0.0.0.0", "192.168.1.5", "workbench.example"):
-        with pytest.raises(Invalid, match="loopback"):
-            build_app(Settings(home=tmp_path, host=host))
+def test_an_address_that_others_can_reach_is_refused_while_nobody_could_sign_in(
+    workbench: Embedded,
+) -> None:
+    for host in ("0.0.0.0", "::"):
+        with pytest.raises(Invalid, match="databits person add"):
+            serve(
+                Settings(home=workbench.settings.home, host=host, port=free_port()),
+                workbench=workbench,
+            )
+
+
+def test_a_platform_that_signs_people_in_is_believed_from_its_proxy_only(
+    workbench: Embedded,
+) -> None:
+    home = workbench.settings.home
+    headed = Settings(home=home, identity_header="X-Forwarded-Email", port=free_port())
+    with pytest.raises(Invalid, match="DATABITS_TRUSTED_PROXY"):
+        serve(headed, workbench=workbench)
+
+
+def test_the_very_address_a_request_came_to_is_an_own_name_and_others_are_not(
+    workbench: Embedded,
+) -> None:
+    client = TestClient(
+        build_app(workbench.settings, workbench), base_url="http://192.168.1.5:8765"
+    )
+    assert client.get("/health").status_code == 200
+    assert client.get("/health", headers={"Host": "192.168.1.6:8765"}).status_code == 403
+    named = Settings(**{**workbench.settings.model_dump(), "hosts": ["Bits.example"]})
+    client = TestClient(build_app(named, workbench), base_url="https://bits.example")
+    assert client.get("/health").status_code == 200
 
 
 def test_a_taken_port_is_said_with_the_way_out(tmp_path: Path) -> None:

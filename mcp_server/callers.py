@@ -1,0 +1,217 @@
+"""Who comes in over HTTP: by a token, by the proxy in front, or as this machine's user.
+
+On a machine of one's own nobody signs in. That ends with the first account, off loopback, or by a
+setting; from then on a request without a token or a signed-in person is refused, never taken for
+this machine's user. A token that is wrong is refused in any case.
+"""
+
+import hashlib
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import anyio.to_thread
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+
+from databits import identity
+from databits.actor import Actor, Surface
+from databits.errors import NotAllowed
+from databits.settings import Settings
+from databits.workbench import Workbench
+from mcp_server.auth import local_actor
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# Keys of an ASGI scope, which no client can write.
+CALLER = "databits.caller"
+SIGNED_IN = "databits.signed_in"
+"""Name of the person that a trusted proxy has signed in."""
+OURS = identity.PREFIX
+"""What our tokens begin with. Other keys are none of ours: some clients can not do without one."""
+HOW = (
+    "Sign in first: send `Authorization: Bearer dbw_…`. A token is made with `databits token create`, "
+    "on the machine of the server."
+)
+
+
+class Caller(NamedTuple):
+    """Who a request comes from."""
+
+    actor: Actor
+    toolsets: tuple[str, ...] | None = None
+    """Stages whose operations it may use; None means all."""
+
+    def may_use(self, stage: str) -> bool:
+        return self.toolsets is None or stage in self.toolsets
+
+
+class Callers:
+    """Says who a request comes from; one a workbench, see `callers_of`."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._workbench = workbench
+
+    def sign_in_required(self) -> bool:
+        """Whether nobody is taken for this machine's user; of a new account it is at most 1 s late."""
+        return is_closed(self._workbench.settings) or identity.has_accounts(self._workbench)
+
+    def of(self, scope: Scope, surface: Surface) -> Caller:
+        """The caller of a request; it reads the database, so it runs in a worker thread.
+
+        Raises:
+            NotAllowed: for nobody, and for a token that is wrong, expired or revoked.
+        """
+        secret = _bearer(scope)
+        person = self.by_proxy(scope, surface)
+        if secret.startswith(OURS) or (secret and person is None and self.sign_in_required()):
+            return Caller(*identity.bearer(self._workbench, secret, surface))
+        if person is not None:
+            return Caller(person)
+        return Caller(self.local(surface))
+
+    def by_proxy(self, scope: Scope, surface: Surface) -> Actor | None:
+        """The person that a trusted proxy names, if it does.
+
+        Raises:
+            NotAllowed: when they have been disabled.
+        """
+        name = scope.get(SIGNED_IN)
+        # Nothing but a grant makes them more than a viewer, whatever they are called.
+        return self.standing(Actor(name, "viewer", surface)) if name else None
+
+    def standing(self, actor: Actor) -> Actor:
+        """Somebody with the role that the grants give them now.
+
+        Raises:
+            NotAllowed: when they have been disabled.
+        """
+        known = self._workbench.directory.look()
+        if actor.name in known.grants.disabled:
+            raise NotAllowed("This account is disabled. An admin can let you in again.")
+        return actor.standing_as(known.role(actor.name, actor.surface_role))
+
+    def local(self, surface: Surface) -> Actor:
+        """This machine's user.
+
+        Raises:
+            NotAllowed: when people sign in here.
+        """
+        if self.sign_in_required():
+            raise NotAllowed(HOW)
+        return local_actor(self._workbench.settings, surface)
+
+    def owner(self, actor: Actor) -> str:
+        """What keeps a person's conversations apart from others'; empty for this machine's user."""
+        if actor.name == local_actor(self._workbench.settings, actor.surface).name:
+            return ""
+        return f"p{hashlib.sha256(actor.name.encode()).hexdigest()[:32]}"
+
+
+_known: WeakKeyDictionary[Workbench, Callers] = WeakKeyDictionary()
+
+
+def callers_of(workbench: Workbench) -> Callers:
+    """The one `Callers` of a workbench."""
+    return _known.setdefault(workbench, Callers(workbench))
+
+
+def is_closed(settings: Settings) -> bool:
+    """Whether the settings alone demand that everybody signs in."""
+    return bool(
+        settings.require_sign_in or settings.identity_header or not is_loopback(settings.host)
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address, or comes from it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def caller_in(scope: Scope) -> Caller:
+    """The caller that `Authenticated` has put into a request's scope.
+
+    Raises:
+        NotAllowed: when the request did not come through it.
+    """
+    found = scope.get(CALLER)
+    if not isinstance(found, Caller):
+        raise NotAllowed(HOW)
+    return found
+
+
+class Authenticated:
+    """ASGI middleware: nobody gets through unknown, and what is behind never sees a token."""
+
+    def __init__(self, app: AsgiApp, callers: Callers, surface: Surface) -> None:
+        self._app = AuthContextMiddleware(app)
+        self._callers = callers
+        self._surface = surface
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if CALLER not in scope:  # else whoever is around this has looked already
+            try:
+                caller = await anyio.to_thread.run_sync(
+                    partial(self._callers.of, scope, self._surface)
+                )
+            except NotAllowed as error:
+                await unauthorized(send, str(error), given=bool(_bearer(scope)))
+                return
+            scope = {**scope, **_principal(scope), CALLER: caller, "headers": _plain(scope)}
+        await self._app(scope, receive, send)
+
+
+async def unauthorized(send: Send, message: str, *, given: bool = False) -> None:
+    """Answer 401 in the shape of the gateway's errors, and say how to come in.
+
+    Args:
+        given: whether there was a token, which then is what was wrong.
+    """
+    challenge = 'Bearer error="invalid_token"' if given else "Bearer"
+    body = json.dumps({"error_code": "UNAUTHENTICATED", "message": message}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"www-authenticate", challenge.encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _bearer(scope: Scope) -> str:
+    """The token of a request; empty without one."""
+    given = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+    kind, _, secret = given[0].decode("latin-1").partition(" ") if given else ("", "", "")
+    if len(given) > 1:
+        return OURS  # a wrong one: it would be anybody's guess which of them counts
+    return secret.strip() if kind.lower() == "bearer" else ""
+
+
+def _plain(scope: Scope) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in scope["headers"] if name.lower() != b"authorization"]
+
+
+def _principal(scope: Scope) -> dict[str, Any]:
+    """What the MCP SDK binds sessions and questions to: the very token, or the proxy's person."""
+    secret, person = _bearer(scope), scope.get(SIGNED_IN)
+    if person and not secret.startswith(OURS):
+        whose = f"person {person}"
+    elif secret:
+        whose = f"token {secret}"
+    else:
+        return {}
+    digest = hashlib.sha256(whose.encode()).hexdigest()
+    return {"user": AuthenticatedUser(AccessToken(token="", client_id=digest, scopes=[]))}
