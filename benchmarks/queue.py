@@ -1,146 +1,223 @@
 """Claim + decide through the full stack, beside the bare database doing the same rows.
 
-    python -m benchmarks.queue [--seconds 5] [--clients 1,8,32]
+    python -m benchmarks.queue [--seconds 4] [--rounds 3] [--clients 1,8,32] [--processes 4]
 
-The floor is SQLite with one writer thread, group commit and synchronous=FULL, which only claims a
-row and writes a label. The product does that through role check, validation, change images, audit
-chain and undo. Both run in this process, one after the other; the ratio is what counts.
+Each side works on copies of one prepared database, by turns; the median round counts. A client is a
+thread that never pauses; the ratio is what counts. See benchmarks/floors.py for the floors.
+The product does the same through role check, validation, row images, audit chain and undo.
 """
 
-import argparse
-import queue
-import sqlite3
-import tempfile
-import threading
+import contextlib
+import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from sqlalchemy import func, select, update
+
+from benchmarks import floors
+from benchmarks.databases import Databases, arguments, bare, opened
+from benchmarks.measure import (
+    WARM,
+    Line,
+    Pace,
+    Step,
+    by_turns,
+    drive,
+    machine,
+    middle,
+    table,
+    together,
+)
+from benchmarks.workspace import count, fill, workbench
 from databits.actor import Actor
-from databits.model import Changed
-from databits.operation import load_catalogue
-from databits.platforms.embedded import Embedded
-from databits.settings import Settings
+from databits.store.tables import items, labels
 
-ITEMS = 60_000
-CLAIM = """UPDATE items SET state='claimed', worker=?, lease=? WHERE id=(SELECT id FROM items
-  WHERE state='open' ORDER BY priority DESC, id LIMIT 1) RETURNING id"""
-Step = Callable[[str], bool]
+Side = Callable[[], AbstractContextManager[Step]]
+"""Opens one side on its database; can be sent to another process."""
+
+
+class Sizes(NamedTuple):
+    clients: Sequence[int] = (1, 8, 32)
+    processes: int = 4
+    """On PostgreSQL the clients are also spread over that many processes; 1: they are not."""
+    seconds: float = 4
+    rounds: int = 3
+    items: int = 100_000
+    queues: int = 4
+    length: int = 400
+    """Characters of an item's text."""
+
+
+SMALL = Sizes(clients=(2,), processes=2, seconds=0.2, rounds=1, items=12_000, queues=2, length=40)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=5)
+    parser = arguments(__doc__)
     parser.add_argument("--clients", default="1,8,32")
+    for name in ("processes", "rounds", "items", "queues", "length"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(Sizes(), name))
+    parser.add_argument("--seconds", type=float, default=Sizes().seconds)
     asked = parser.parse_args()
-    load_catalogue()
-    print("clients  floor pairs/s  product pairs/s  ratio  floor p95 ms  product p95 ms")
-    for clients in map(int, asked.clients.split(",")):
-        with tempfile.TemporaryDirectory() as folder:
-            floor, floor_p95 = drive(_floor(Path(folder) / "floor.db"), clients, asked.seconds)
-            product, product_p95 = drive(_product(Path(folder) / "home"), clients, asked.seconds)
+    sizes = Sizes(
+        tuple(map(int, asked.clients.split(","))),
+        *(getattr(asked, name) for name in Sizes._fields[1:]),
+    )
+    with opened(asked.databases) as databases:
+        print(machine(databases[0].folder))
         print(
-            f"{clients:7d}  {floor:13.0f}  {product:15.0f}  {product / floor:5.2f}"
-            f"  {floor_p95 * 1e3:12.1f}  {product_p95 * 1e3:14.1f}"
+            table(
+                [line for db in databases for line in measure(db, SMALL if asked.small else sizes)]
+            )
         )
 
 
-def drive(step: Step, clients: int, seconds: float) -> tuple[float, float]:
-    """(pairs a second, p95 of a pair in seconds) of `clients` threads that never pause."""
-    until = time.perf_counter() + seconds
-    times: list[list[float]] = [[] for _ in range(clients)]
+def measure(databases: Databases, sizes: Sizes) -> list[Line]:
+    """A line for each number of clients, and on PostgreSQL one for clients in several processes."""
+    empty, ours = databases.new(), databases.new()
+    with contextlib.closing(bare(empty)) as db:
+        floors.fill(db, sizes.items, sizes.queues, sizes.length)
+    home = databases.folder / "home"
+    _fill_product(ours, home, sizes)
+    if databases.name != "sqlite":
+        with contextlib.closing(bare(ours)) as db:
+            db.execute("VACUUM ANALYZE")
+    lines: list[Line] = []
+    for processes in (1,) if databases.name == "sqlite" else (1, sizes.processes):
+        lines += [
+            _compare(databases, empty, ours, home, clients, processes, sizes)
+            for clients in sizes.clients
+            if processes <= clients
+        ]
+    databases.drop(empty)
+    databases.drop(ours)
+    return lines
 
-    def client(n: int) -> None:
-        while (begun := time.perf_counter()) < until and step(f"person-{n}"):
-            times[n].append(time.perf_counter() - begun)
 
-    threads = [threading.Thread(target=client, args=(n,)) for n in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    done = sorted(t for each in times for t in each)
-    return len(done) / seconds, done[int(0.95 * len(done))]
+def _compare(
+    databases: Databases,
+    empty: str,
+    ours: str,
+    home: Path,
+    clients: int,
+    processes: int,
+    sizes: Sizes,
+) -> Line:
+    def one(origin: str, side: Callable[..., Any], check: Callable[[str, Path, int], None]) -> Pace:
+        url = databases.copy(origin)
+        try:
+            opens = partial(side, url, home, sizes.queues)
+            pace = _spread(opens, clients, processes, sizes.seconds)
+            check(url, home, pace.done)
+            return pace
+        finally:
+            databases.drop(url)
 
+    def nothing_lost(url: str, home: Path, done: int) -> None:
+        with contextlib.closing(bare(url)) as db:
+            kept = db.execute("SELECT count(*) FROM queue_labels").fetchone()[0]
+        if kept != done:
+            raise RuntimeError(f"the floor kept {kept} of {done} decisions")
 
-def _floor(path: Path) -> Step:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-        db.execute(f"PRAGMA {pragma}")
-    db.executescript(
-        """CREATE TABLE items(id INTEGER PRIMARY KEY, state TEXT, priority REAL, worker TEXT, lease REAL);
-        CREATE TABLE labels(item INTEGER PRIMARY KEY, worker TEXT, label TEXT, at REAL);
-        CREATE INDEX ready ON items(priority DESC, id) WHERE state='open';"""
+    floor, product = by_turns(
+        sizes.rounds,
+        lambda: one(empty, _floor, nothing_lost),
+        lambda: one(ours, _product, _check_product),
     )
-    rows = (("open", n % 7 / 7) for n in range(ITEMS))
-    db.executemany("INSERT INTO items(state, priority) VALUES (?, ?)", rows)
-    waiting: queue.SimpleQueue[tuple[Callable[[], object], list[object], threading.Event]] = (
-        queue.SimpleQueue()
+    low, high = middle(floor), middle(product)
+    where = f"in {processes} processes" if processes > 1 else "in one process"
+    return Line(
+        f"claim + decide, {clients} clients {where}",
+        databases.name,
+        low.rate,
+        high.rate,
+        "pairs/s",
+        least=0.5 if clients >= 32 else None,
+        notes=f"p50/p95/cpu ms: floor {low.said()}, product {high.said()}",
     )
 
-    def writer() -> None:
-        while True:
-            group = [waiting.get()]
-            while len(group) < 256:
-                try:
-                    group.append(waiting.get_nowait())
-                except queue.Empty:
-                    break
-            db.execute("BEGIN IMMEDIATE")
-            for fn, slot, _ in group:
-                slot.append(fn())
-            db.execute("COMMIT")
-            for _, _, done in group:
-                done.set()
 
-    threading.Thread(target=writer, daemon=True).start()
-
-    def call(fn: Callable[[], object]) -> object:
-        slot: list[object] = []
-        done = threading.Event()
-        waiting.put((fn, slot, done))
-        done.wait()
-        return slot[0]
-
-    def decide(item: int, who: str) -> None:
-        db.execute("UPDATE items SET state='done' WHERE id=? AND worker=?", (item, who))
-        db.execute("INSERT INTO labels VALUES (?, ?, 'a', ?)", (item, who, time.time()))
-
-    def step(who: str) -> bool:
-        row = call(lambda: db.execute(CLAIM, (who, time.time() + 900)).fetchone())
-        if not row:
-            return False
-        item = row[0]  # type: ignore[index]
-        call(lambda: decide(item, who))
-        return True
-
-    return step
-
-
-def _product(home: Path) -> Step:
-    workbench = Embedded(Settings(home=home))
-    admin = Actor("admin", "admin", "test", person=True)
-    source = home.parent / "texts.csv"
-    source.write_text(
-        "text\n" + "\n".join(f"text number {n}" for n in range(ITEMS)), encoding="utf-8"
-    )
-    workbench.run("import_files", {"path": str(source)}, admin)
-    workbench.run("create_databit", {"name": "bench", "labels": ["a", "b"]}, admin)
-    workbench.run("queue_items", {"databit": "bench"}, admin)
-
-    def step(who: str) -> bool:
-        actor = Actor(who, "reviewer", "test", person=True)
-        claimed = workbench.run("claim_items", {"databit": "bench"}, actor)
-        items = claimed.items  # type: ignore[attr-defined]
-        if not items:
-            return False
-        made = workbench.run(
-            "correct_labels", {"databit": "bench", "items": [items[0].id], "label": "a"}, actor
+def _check_product(url: str, home: Path, done: int) -> None:
+    """Every decision is there, and no item was decided twice."""
+    with workbench(url, home) as bench:
+        query = select(
+            func.count().label("kept"), func.count(labels.c.item_id.distinct()).label("apart")
         )
-        assert isinstance(made, Changed)
-        return True
+        found = count(bench, query)
+    if not found["kept"] == found["apart"] == done:
+        raise RuntimeError(
+            f"of {done} decisions {found['kept']} are there, on {found['apart']} items"
+        )
 
-    return step
+
+def _fill_product(url: str, home: Path, sizes: Sizes) -> None:
+    with workbench(url, home) as bench:
+        for n in range(sizes.queues):
+            fill(bench, f"queue-{n}", sizes.items // sizes.queues, sizes.length)
+        # The same priorities as the floor's, which suggestions would have set.
+        rank = items.c.id * 7919 % 10 / 10.0
+        bench.database.write(lambda store: store.tx.db.execute(update(items).values(priority=rank)))
+
+
+@contextlib.contextmanager
+def _floor(url: str, home: Path, queues: int) -> Iterator[Step]:
+    with floors.floor(url, queues) as step:
+        yield step
+
+
+@contextlib.contextmanager
+def _product(url: str, home: Path, queues: int) -> Iterator[Step]:
+    with workbench(url, home) as bench:
+
+        def step(who: str) -> bool:
+            actor = Actor(who, "reviewer", "test", person=True)
+            databit = f"queue-{floors.number(who) % queues}"
+            claimed: Any = bench.run("claim_items", {"databit": databit}, actor)
+            if not claimed.items:
+                return False
+            item = claimed.items[0].id
+            said = {"databit": databit, "items": [item], "label": "a"}
+            made: Any = bench.run("correct_labels", said, actor)
+            return bool(made.decided == [item])
+
+        yield step
+
+
+def _spread(opens: Side, clients: int, processes: int, seconds: float) -> Pace:
+    """The clients at work, in this process or spread over several."""
+    people = [f"person-{n}" for n in range(clients)]
+    if processes == 1:
+        with opens() as step:
+            return drive(step, people, time.monotonic() + WARM, seconds)
+    context = multiprocessing.get_context("spawn")
+    ends, started = [], []
+    for n in range(processes):
+        here, there = context.Pipe()
+        args = (there, opens, people[n::processes], seconds)
+        process = context.Process(target=_client_process, args=args)
+        process.start()
+        there.close()
+        ends.append(here)
+        started.append(process)
+    for end in ends:
+        end.recv()  # it is ready
+    start = time.monotonic() + WARM
+    for end in ends:
+        end.send(start)
+    paces = [end.recv() for end in ends]
+    for process in started:
+        process.join()
+    return together(paces)
+
+
+def _client_process(end: Connection, opens: Side, people: list[str], seconds: float) -> None:
+    with opens() as step:
+        end.send("ready")
+        end.send(drive(step, people, end.recv(), seconds))
 
 
 if __name__ == "__main__":
