@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from databits.actor import Actor
-from databits.errors import Cancelled, Conflict
+from databits.errors import Cancelled, Conflict, DatabitsError
 from databits.model import Changed, Plan
 from databits.operation import Operation, Preview
 from databits.store import Store
 from databits.store.audit import digest
+from databits.store.plans import PlanMoved
 from databits.store.transaction import now
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class Call:
         # The one operation that is about a plan names it in its result.
         decided = getattr(result, "plan", None) if self.op.people_only else None
         plan_id = self.plan.id if self.plan else decided
-        self.audit(store, "ok", change_id=change_id, plan_id=plan_id)
+        # The digest is what the approval was given to, and what was carried out.
+        detail = f"plan digest {store.plans.raw(plan_id).digest}" if plan_id else ""
+        self.audit(store, "ok", detail, change_id=change_id, plan_id=plan_id)
         return result
 
     def spend_plan(self, store: Store) -> None:
@@ -101,12 +104,12 @@ class Call:
         return found, digest([self.op.name, self.arguments, found.model_dump(mode="json")])
 
     def _check_plan(self, store: Store, plan: Plan) -> None:
-        _, current = self.preview(store)
+        try:
+            current = self.preview(store)[1]
+        except DatabitsError:
+            raise PlanMoved(plan.id) from None
         if current != plan.digest:
-            raise Conflict(
-                f"What plan {plan.id} was made from has changed since it was approved; nothing was done. "
-                "Call the operation again: it makes a new plan."
-            )
+            raise PlanMoved(plan.id)
 
 
 def append(

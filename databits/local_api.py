@@ -1,15 +1,25 @@
-"""The serving process's answers to commands of its own user: the other end of `remote.py`.
+"""The answers of the process that has a workspace open to others of its user: the other end of `remote.py`.
 
-Framework-free: `ui.app` puts it behind a route, checks the secret, and calls `answer`.
+`ui.app` puts `answer` behind a route and checks the secret; a stdio server, which has no web server
+of its own, starts the small one here.
 """
 
-from typing import Any
+import hmac
+import json
+import logging
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, Protocol
 
 from databits.actor import Actor
 from databits.change import actor_of
-from databits.errors import DatabitsError, Invalid
-from databits.remote import ALLOWED, envelope, refusal
+from databits.errors import Conflict, DatabitsError, Invalid
+from databits.remote import ALLOWED, Gone, announce, envelope, refusal, withdraw
+from databits.settings import Settings
 from databits.workbench import Workbench
+
+log = logging.getLogger("databits")
+BODY = 64 * 2**20  # bytes of a call at most
 
 
 def answer(workbench: Workbench, verb: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -26,7 +36,7 @@ def answer(workbench: Workbench, verb: str, body: dict[str, Any]) -> dict[str, A
                 "kind": "plan",
                 "data": workbench.propose(name, arguments, actor).model_dump(mode="json"),
             }
-        return envelope(name, workbench.run(name, arguments, actor))
+        return envelope(name, workbench.run(name, arguments, actor, key=body.get("key")))
     except DatabitsError as error:
         return refusal(error)
 
@@ -34,3 +44,84 @@ def answer(workbench: Workbench, verb: str, body: dict[str, Any]) -> dict[str, A
 def _carry_out(workbench: Workbench, plan_id: int) -> dict[str, Any]:
     name = workbench.database.read(lambda store: store.plans.raw(plan_id)).operation
     return envelope(name, workbench.carry_out(plan_id))
+
+
+class Answers(Protocol):
+    """The workspace as the small server needs it."""
+
+    def answer(self, verb: str, body: dict[str, Any]) -> dict[str, Any]: ...
+
+    def hand_over(self) -> None: ...
+
+
+class LocalServer:
+    """Answers for a workspace on a free loopback port, from threads, until it is stopped."""
+
+    def __init__(self, settings: Settings, workspace: Answers) -> None:
+        self.workspace = workspace
+        self._settings = settings
+        self._http = _Http(("127.0.0.1", 0), _Handler)
+        self._http.local = self
+        self.token = announce(settings, port=self._http.server_port, yields=True).token
+        Thread(target=self._http.serve_forever, name="databits-local", daemon=True).start()
+
+    def stop(self) -> None:
+        withdraw(self._settings)
+        self._http.shutdown()
+        self._http.server_close()
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # the call that hands over is answered after this server has ended
+    local: LocalServer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Http
+    timeout = 60
+
+    def do_GET(self) -> None:
+        self._reply({"status": "ok"}) if self.path == "/health" else self._reply({}, 404)
+
+    def do_POST(self) -> None:
+        given = self.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self.server.local.token}".encode()):
+            self._reply({"detail": "The secret in server.json is needed."}, 401)
+            return
+        try:
+            length = int(self.headers["Content-Length"])
+            if not 0 <= length <= BODY:
+                raise ValueError
+            body = dict(json.loads(self.rfile.read(length)))
+            found = self._perform(self.path.removeprefix("/local/"), body)
+        except Gone:
+            self._reply({}, 503)
+        except (KeyError, TypeError, ValueError):
+            self._reply(refusal(Invalid("The call is malformed.")), 400)
+        except Exception:
+            log.exception("a call from another process crashed")
+            self._reply({}, 500)
+        else:
+            self._reply(found)
+
+    def _perform(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        workspace = self.server.local.workspace
+        try:
+            if verb != "hand_over":
+                return workspace.answer(verb, body)
+            workspace.hand_over()  # ends this server, but not this answer
+        except Conflict as error:
+            return refusal(error)
+        return {"kind": "handed over"}
+
+    def _reply(self, found: dict[str, Any], status: int = 200) -> None:
+        data = json.dumps(found).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Standard error is what an IDE shows; nobody wants every call there."""

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from databits.actor import Role
+
 ItemState = Literal["open", "labeled", "approved", "rejected", "skipped"]
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 PlanState = Literal["pending", "approved", "rejected", "executed", "stale", "expired"]
@@ -146,6 +148,11 @@ class Run(Noun):
     error: str | None = None
     result: dict[str, Any] | None = None
     actor: str
+    attempts: int = Field(0, description="How often it was begun")
+    not_before: Moment | None = Field(None, description="When it is tried again, after a failure")
+    wall_s: float | None = Field(None, description="Seconds it took, all attempts")
+    cpu_s: float | None = Field(None, description="Processor seconds")
+    log: list[str] = Field([], description="Its last lines; only get_run gives them")
     created_at: Moment
     finished_at: Moment | None = None
 
@@ -184,6 +191,39 @@ class Change(Noun):
     rows: int
     undo_of: int | None = None
     at: Moment
+
+
+class PersonGrant(Noun):
+    role: Role
+    databit: str | None = Field(None, description="None: in the whole workspace")
+
+
+class Person(Noun):
+    name: str
+    disabled: bool = False
+    password: bool = Field(False, description="Has one, and so can sign in")
+    grants: list[PersonGrant] = []
+    created_at: Moment
+
+
+class Token(Noun):
+    """A bearer token as its owner sees it; the secret is shown once, when it is made."""
+
+    id: int
+    name: str
+    person: str
+    role: Role = Field(description="What it may do at most")
+    toolsets: list[str] | None = Field(None, description="Stages it may use; None: all")
+    state: Literal["works", "expired", "revoked"]
+    created_by: str
+    created_at: Moment
+    expires_at: Moment
+    used_at: Moment | None = None
+
+
+class Policy(Noun):
+    kind: Literal["four_eyes", "separation"]
+    subject: str = Field(description="An operation or a Databit; *: all")
 
 
 class AuditEvent(Noun):

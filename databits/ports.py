@@ -23,6 +23,7 @@ class Runner(Protocol):
         actor: Actor,
         *,
         progress: Callable[[float, str], None] | None = None,
+        key: str | None = None,
     ) -> BaseModel: ...
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan: ...
@@ -55,6 +56,14 @@ class Jobs(Protocol):
 
     def submit(self, run_id: int) -> None:
         """Make sure that somebody works on the queue of runs."""
+        ...
+
+    def wake(self) -> None:
+        """See to the runs that an earlier process left; called where a process begins to serve."""
+        ...
+
+    def rest(self) -> None:
+        """Look after the runs no more; what was started for them goes on without this process."""
         ...
 
     def close(self) -> None:

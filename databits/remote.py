@@ -1,10 +1,11 @@
 """The workbench in another process of this machine: the one that serves.
 
-One process owns a SQLite workspace. It leaves its address and a secret in `server.json`, readable
-by its user only; commands and stdio servers of the same user that find it alive hand their calls
-over instead of opening the file beside it.
+One process owns a SQLite workspace. If it lives on (the page, an MCP server on stdio), it leaves its
+address and a secret in `server.json`, readable by its user only; commands and stdio servers of the
+same user that find it alive hand their calls over. `workspace.py` decides which; this is the wire.
 """
 
+import hashlib
 import http.client
 import json
 import os
@@ -20,10 +21,15 @@ from databits.change import actor_row
 from databits.errors import DatabitsError, Unavailable, by_phrase
 from databits.model import Plan, Planned, Run
 from databits.operation import find
+from databits.platforms.embedded.owner import database_file
 from databits.settings import Settings
 
 FILE = "server.json"
 ALLOWED = frozenset({"run", "propose", "carry_out"})
+NOT_PERFORMED = (
+    401,
+    503,
+)  # started again since, with another secret; has handed the workspace over
 
 
 class Server(NamedTuple):
@@ -33,11 +39,32 @@ class Server(NamedTuple):
     port: int
     token: str
     pid: int
+    yields: bool = False
+    """Whether it hands the workspace over when the page starts, as a stdio server does."""
+    database: str = ""
+    """Which database it serves, as `fingerprint` gives it."""
 
 
-def announce(settings: Settings) -> Server:
+class Gone(Unavailable):
+    """The process that served is not there any more, and the call was not performed."""
+
+
+def fingerprint(settings: Settings) -> str:
+    """A name for the database of the settings, without what its URL may hold of secrets."""
+    place = str(database_file(settings.url) or settings.url)
+    return hashlib.sha256(place.encode()).hexdigest()[:16]
+
+
+def announce(settings: Settings, *, port: int | None = None, yields: bool = False) -> Server:
     """Leave the address for commands of the same user; called by the serving process."""
-    server = Server(settings.host, settings.port, secrets.token_urlsafe(32), os.getpid())
+    server = Server(
+        "127.0.0.1" if port else settings.host,
+        port or settings.port,
+        secrets.token_urlsafe(32),
+        os.getpid(),
+        yields,
+        fingerprint(settings),
+    )
     path = settings.home / FILE
     path.unlink(missing_ok=True)
     with os.fdopen(
@@ -48,17 +75,37 @@ def announce(settings: Settings) -> Server:
 
 
 def withdraw(settings: Settings) -> None:
-    (settings.home / FILE).unlink(missing_ok=True)
+    """Take this process's address back; another's stays."""
+    left = _left(settings.home)
+    if left is not None and left.pid == os.getpid():
+        (settings.home / FILE).unlink(missing_ok=True)
 
 
-def serving(home: Path) -> Server | None:
-    """The process that serves this workspace, if it is alive and answers."""
+def _left(home: Path) -> Server | None:
+    """What stands in the file, dead or alive."""
     try:
-        server = Server(**json.loads((home / FILE).read_text(encoding="utf-8")))
+        return Server(**json.loads((home / FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def serving(home: Path, database: str | None = None) -> Server | None:
+    """The process that serves this workspace, if it is alive and answers.
+
+    Args:
+        database: The fingerprint it must have; the same folder may have been served on another one.
+    """
+    server = _left(home)
+    if server is None or database not in (None, server.database):
+        return None
+    try:
         os.kill(server.pid, 0)
         connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
-        connection.request("GET", "/health")
-        return server if connection.getresponse().status == 200 else None
+        try:
+            connection.request("GET", "/health")
+            return server if connection.getresponse().status == 200 else None
+        finally:
+            connection.close()
     except (OSError, ValueError, TypeError, http.client.HTTPException):
         return None
 
@@ -67,7 +114,7 @@ class Remote:
     """A `Runner` whose calls another process performs."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
+        self.server = server
 
     def run(
         self,
@@ -76,10 +123,10 @@ class Remote:
         actor: Actor,
         *,
         progress: Callable[[float, str], None] | None = None,
+        key: str | None = None,
     ) -> BaseModel:
-        return self._result(
-            name, self._post("run", {"name": name, "arguments": dict(arguments)}, actor)
-        )
+        said = {"name": name, "arguments": dict(arguments), "key": key}
+        return self._result(name, self._post("run", said, actor))
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         found = self._post("propose", {"name": name, "arguments": dict(arguments)}, actor)
@@ -89,35 +136,51 @@ class Remote:
         found = self._post("carry_out", {"plan": plan_id}, None)
         return self._result(found["operation"], found)
 
+    def hand_over(self) -> None:
+        """Ask it to let go of the workspace, which a process that `yields` does when its calls have ended."""
+        self._post("hand_over", {}, None)
+
     def _result(self, name: str, found: dict[str, Any]) -> BaseModel:
         kinds: dict[str, type[BaseModel]] = {"run": Run, "planned": Planned}
         model = kinds.get(found["kind"]) or find(name).output
         return model.model_validate(found["data"])
 
     def _post(self, verb: str, body: dict[str, Any], actor: Actor | None) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(self._server.host, self._server.port, timeout=600)
+        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=600)
+        try:
+            connection.connect()
+        except OSError:
+            raise Gone(
+                "The process that had this workspace open has ended. Call once more."
+            ) from None
         try:
             connection.request(
                 "POST",
                 f"/local/{verb}",
                 json.dumps({**body, "actor": actor_row(actor) if actor else None}),
                 {
-                    "Authorization": f"Bearer {self._server.token}",
+                    "Authorization": f"Bearer {self.server.token}",
                     "Content-Type": "application/json",
                 },
             )
             response = connection.getresponse()
             found: dict[str, Any] = json.loads(response.read())
+            status = response.status
         except (OSError, ValueError, http.client.HTTPException):
             raise Unavailable(
-                "The workbench server stopped answering. Look whether `databits up` still runs, and try again."
+                "The process that has this workspace open stopped answering, so the call may have been done or not: "
+                "look with list_changes. If it was `databits up`, start it again."
             ) from None
         finally:
             connection.close()
         if "error" in found:
             raise by_phrase(found["error"]["phrase"])(found["error"]["text"])
-        if "kind" not in found:  # it was started again since, with another secret
-            raise Unavailable("The workbench server was started again. Call once more.")
+        if status in NOT_PERFORMED:
+            raise Gone("The workbench server was started again. Call once more.")
+        if "kind" not in found:
+            raise Unavailable(
+                "It went wrong in the process that has this workspace open; that one's log has the details."
+            )
         return found
 
 

@@ -1,8 +1,9 @@
 """One model of every setting: environment (`DATABITS_…`) over `databits.toml` over defaults."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,8 +29,25 @@ class Settings(BaseSettings):
     )
     role: Role = Field("admin", description="Role of the operating-system user on this machine.")
     user: str = Field("", description="Name to act under; empty means the operating-system user.")
-    host: str = Field("127.0.0.1", description="Address the server listens on: loopback only.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address the server listens on; off loopback only when people can sign in.",
+    )
     port: int = Field(8765, ge=1, le=65535, description="Port of the server.")
+    hosts: list[str] = Field(
+        [], description="Further names that the server is reached by, without port."
+    )
+    require_sign_in: bool = Field(
+        False,
+        description="Ask everybody to sign in, on this machine too; so it is once a person has a password.",
+    )
+    identity_header: str = Field(
+        "",
+        description="Header in which a platform's proxy names who it has signed in, as `X-Forwarded-Email`.",
+    )
+    trusted_proxy: list[IPvAnyNetwork] = Field(
+        [], description="Addresses or networks of the proxy whose headers are believed."
+    )
     roots: list[Path] = Field(
         [], description="Folders files may be imported from; empty means any the user can read."
     )
@@ -48,6 +66,20 @@ class Settings(BaseSettings):
     plan_hours: int = Field(72, ge=1, description="How long a plan can be approved.")
     threads: int = Field(
         0, ge=0, description="Threads of the embedding engine; 0 means one a core."
+    )
+    workers: int = Field(
+        1, ge=1, le=64, description="Worker processes that execute runs, on this machine."
+    )
+    run_limits: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        {"launch_fine_tune": 1},
+        description="How many runs of an operation, or of a stage, are executed at once at most.",
+    )
+    retry_seconds: float = Field(
+        2.0,
+        ge=0,
+        le=3600,
+        description="Wait before a run that failed for a passing reason is tried again; four times "
+        "as long before the third attempt, which is the last.",
     )
     trace_ratio: float = Field(
         1.0, ge=0, le=1, description="Share of agent turns that are traced to MLflow."

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+# Account names and mail addresses; one spelling each, or four eyes could be two of the same.
+PERSON = r"^[a-z0-9][a-z0-9._+@-]{0,118}$"
 
 
 def _lower(value: Any) -> Any:
@@ -77,6 +79,15 @@ ChangeId = Annotated[
     int, Field(description="Change id", ge=1, json_schema_extra={"x-entity": "change"})
 ]
 PlanId = Annotated[int, Field(description="Plan id", ge=1, json_schema_extra={"x-entity": "plan"})]
+TokenId = Annotated[
+    int, Field(description="Token id", ge=1, json_schema_extra={"x-entity": "token"})
+]
+PersonName = Annotated[
+    str,
+    BeforeValidator(_lower),
+    StringConstraints(pattern=PERSON),
+    Field(description="Person, by name", json_schema_extra={"x-entity": "person"}),
+]
 Label = Annotated[
     str,
     Field(

@@ -1,31 +1,33 @@
 """The workbench: the resources operations need, and the one way to run one."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
-from sqlalchemy import Row
 
+from databits import planning, running
 from databits.actor import Actor
-from databits.change import Call, Progress, Work, actor_of, actor_row, append
-from databits.errors import Cancelled, Conflict, DatabitsError, NotAllowed, Unavailable
-from databits.heartbeat import Heartbeat
+from databits.admission import admit, without_secrets
+from databits.change import Call, Progress, Work, actor_of, append
+from databits.directory import Directory
+from databits.errors import DatabitsError, NotAllowed, Unavailable
+from databits.identity import Gate, machine_user
 from databits.model import Plan, Planned, Run
 from databits.operation import Operation, find
 from databits.settings import Settings
 from databits.store import Store
 from databits.store.audit import digest
 from databits.store.database import Database
-from databits.store.transaction import now
 
 if TYPE_CHECKING:
     from databits.ports import Jobs, Lake, Serving
 
 log = logging.getLogger("databits")
 _NO_PLATFORM = "A bare workbench has no platform. Use databits.workbench.connect(settings)."
-ATTEMPTS = 3
 
 
 class Workbench:
@@ -37,6 +39,21 @@ class Workbench:
     @cached_property
     def database(self) -> Database:
         return Database(self.settings.url)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Who may what."""
+        return Directory(self.database)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """What guessing at passwords runs into."""
+        return Gate()
+
+    @property
+    def machine_admin(self) -> str | None:
+        """The user of this machine, where the settings make them an admin."""
+        return machine_user(self.settings) if self.settings.role == "admin" else None
 
     @cached_property
     def lake(self) -> "Lake":
@@ -59,8 +76,12 @@ class Workbench:
         actor: Actor,
         *,
         progress: Progress | None = None,
+        key: str | None = None,
     ) -> BaseModel:
         """Check, run and audit one operation.
+
+        Args:
+            key: What the caller names this call of a job: the same key again is the same run.
 
         Returns:
             The operation's output; a `Run` for a job; a `Planned` for a consequential call that no
@@ -70,23 +91,24 @@ class Workbench:
             DatabitsError: with a text for the caller. Nothing was changed then.
         """
         op = find(name)
-        try:
+        with self._on_record(op, arguments, actor):
             call = self._admit(op, arguments, actor)
+            running.check_key(call, key)
+            if op.job and key is not None:
+                before = self.database.read(lambda store: running.of_key(store, call, key))
+                if before is not None:
+                    return before
             if op.effect == "consequential":
                 plan = self._plan(call)
                 if plan.state != "approved":
                     return Planned(plan=plan, next=_how_to_approve(plan))
                 call.plan = plan
             if op.job:
-                return self._enqueue(call)
-            return self._perform(call, progress)
-        except DatabitsError as error:
-            self._audit_refusal(op, arguments, actor, error)
-            raise
-        except Exception:
-            crash = DatabitsError("It crashed; the server's log has the details.")
-            self._audit_refusal(op, arguments, actor, crash)
-            raise
+                return running.enqueue(self, call, key)
+            done = self._perform(call, progress)
+        if op.stage == "registry" and op.effect != "read":
+            self.directory.drop()  # undo_change among them: it may have undone a grant
+        return done
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         """The plan of a consequential call, without carrying it out whatever its state.
@@ -94,86 +116,50 @@ class Workbench:
         Calling again while nothing moved gives the same plan.
         """
         op = find(name)
-        try:
+        with self._on_record(op, arguments, actor):
             return self._plan(self._admit(op, arguments, actor))
-        except DatabitsError as error:
-            self._audit_refusal(op, arguments, actor, error)
-            raise
-
-    def _plan(self, call: Call) -> Plan:
-
-        def make(store: Store) -> Plan:
-            preview, current = call.preview(store)
-            known = store.plans.open(current, call.actor.name)
-            if known is not None:
-                return known
-            expires = now() + self.settings.plan_hours * 3_600_000_000
-            plan_id = store.plans.add(
-                call.op.name,
-                call.arguments,
-                current,
-                preview.model_dump(mode="json"),
-                call.actor.name,
-                expires,
-                actor_row(call.actor),
-            )
-            call.audit(store, "planned", plan_id=plan_id)
-            return store.plans.get(plan_id)
-
-        return self.database.write(make)
-
-    def is_current(self, store: Store, plan: Plan) -> bool:
-        """Whether what a plan was made from is still so."""
-        row = store.plans.raw(plan.id)
-        op = find(row.operation)
-        call = Call(self, op, op.input.model_validate(row.arguments), actor_of(row.actor))
-        try:
-            return call.preview(store)[1] == plan.digest
-        except DatabitsError:
-            return False
 
     def carry_out(self, plan_id: int) -> BaseModel:
-        """Run an approved plan on behalf of whoever asked for it."""
-        row = self.database.read(lambda store: store.plans.raw(plan_id))
-        if row.state != "approved":
-            raise Conflict(
-                f"Plan {plan_id} is {row.state}; only an approved plan can be carried out."
-            )
-        return self.run(row.operation, row.arguments, actor_of(row.actor))
+        """Run an approved plan, this very one, on behalf of whoever asked for it.
 
-    def execute(self, run_id: int, worker: str) -> Run:
-        """Do the work of a claimed run; called by workers only. Never raises for the run's failure."""
-        row = self.database.read(lambda store: store.runs.raw(run_id))
-        actor = actor_of(row.actor)
-        beat = Heartbeat(self.database, run_id, worker)
+        Raises:
+            Conflict: when it is not approved or not any more, or what it was made from has moved;
+                then the text names the plan that was made in its place.
+        """
+        row = self.database.read(lambda store: store.plans.raw(plan_id))
+        op, actor = find(row.operation), actor_of(row.actor)
+        with self._on_record(op, row.arguments, actor):
+            call = self._admit(op, row.arguments, actor)
+            call.plan = self.database.read(lambda store: planning.approved(self, store, plan_id))
+            return running.enqueue(self, call) if op.job else self._perform(call, None)
+
+    def _plan(self, call: Call) -> Plan:
+        hours = self.settings.plan_hours
+        return self.database.write(lambda store: planning.plan_for(store, call, hours))
+
+    @contextmanager
+    def _on_record(
+        self, op: Operation, arguments: Mapping[str, Any], actor: Actor
+    ) -> Iterator[None]:
+        """Whatever is refused or crashes inside gets its audit row."""
         try:
-            op = find(row.operation)
-            if row.attempts > ATTEMPTS:
-                raise Unavailable(
-                    f"Its worker died {ATTEMPTS} times while doing this. Memory may be short: see worker.log."
-                )
-            plan = (
-                self.database.read(lambda store: store.plans.get(row.plan_id))
-                if row.plan_id
-                else None
-            )
-            call = Call(
-                self,
-                op,
-                op.input.model_validate(row.arguments),
-                actor,
-                plan=plan,
-                run_id=run_id,
-                attempt=row.attempts,
-            )
-            with beat:
-                self._perform(call, beat.progress)
+            yield
         except DatabitsError as error:
-            self._fail(row, actor, error)
+            told = planning.renewed(self, error)
+            self._audit_refusal(op, arguments, actor, told)
+            raise told from error.__cause__
         except Exception:
-            log.exception("run %s (%s) crashed", run_id, row.operation)
-            self._fail(row, actor, DatabitsError("It crashed; the server's log has the details."))
-        return self.database.read(lambda store: store.runs.get(run_id))
+            crash = DatabitsError("It crashed; the server's log has the details.")
+            self._audit_refusal(op, arguments, actor, crash)
+            raise
+
+    def execute(self, run_id: int, worker: str, stop: Event | None = None) -> Run:
+        """Do the work of a run that this worker has taken; called by workers only.
+
+        It never raises for the run's failure. When `stop` is set, the run has a few seconds left and
+        then goes back into the queue.
+        """
+        return running.execute(self, self._perform, run_id, worker, stop)
 
     def provide(
         self, need: str, store: Store | None, actor: Actor, work: Work | None = None
@@ -191,16 +177,7 @@ class Workbench:
 
     def _admit(self, op: Operation, arguments: Mapping[str, Any], actor: Actor) -> Call:
         """Role and arguments checked, nothing done yet."""
-        if not actor.covers(op.role):
-            raise NotAllowed(
-                f"{op.name} needs the role {op.role}; you are {actor.role}. Ask an admin for it."
-            )
-        if op.people_only and not actor.person:
-            raise NotAllowed(
-                f"{op.name} is for people: in the chat or the Approvals page, or with the command "
-                "`databits approve ID`. Software can not do it for them."
-            )
-        return Call(self, op, op.parse(arguments), actor)
+        return admit(self, op, arguments, actor)
 
     def _perform(self, call: Call, progress: Progress | None) -> BaseModel:
         op = call.op
@@ -219,40 +196,6 @@ class Workbench:
             return self.database.read(body) if "store" in op.needs else body(None)
         return self.database.write(lambda store: call.apply(store, body))
 
-    def _enqueue(self, call: Call) -> Run:
-        def add(store: Store) -> Run:
-            plan_id = call.plan.id if call.plan else None
-            call.run_id = store.runs.add(
-                call.op.name, call.arguments, actor_row(call.actor), plan_id
-            )
-            call.spend_plan(store)
-            call.audit(store, "queued")
-            return store.runs.get(call.run_id)
-
-        run = self.database.write(add)
-        self.jobs.submit(run.id)
-        return run
-
-    def _fail(self, run: Row[Any], actor: Actor, error: DatabitsError) -> None:
-        """End a run, as it was taken, without a result."""
-        state = "cancelled" if isinstance(error, Cancelled) else "failed"
-
-        def write(store: Store) -> None:
-            if not store.runs.is_mine(run.id, run.attempts):
-                return  # it ended otherwise, or another worker has it
-            store.runs.set(
-                run.id,
-                state=state,
-                error=f"{error.phrase}: {error}",
-                message=state,
-                finished_at=now(),
-                lease_until=None,
-            )
-            sha = digest(dict(run.arguments))
-            append(store, actor, run.operation, sha, state, str(error), run_id=run.id)
-
-        self.database.write(write)
-
     def _audit_refusal(
         self, op: Operation, arguments: Mapping[str, Any], actor: Actor, error: DatabitsError
     ) -> None:
@@ -260,7 +203,7 @@ class Workbench:
         if op.effect == "read" and not isinstance(error, NotAllowed):
             return
         outcome = "refused" if isinstance(error, NotAllowed) else "failed"
-        sha = digest(dict(arguments))
+        sha = digest(without_secrets(op, arguments))
         self.database.write(
             lambda store: append(store, actor, op.name, sha, outcome, f"{error.phrase}: {error}")
         )

@@ -49,6 +49,7 @@ T = TypeVar("T")
 
 # From this protocol version on, a question is a result of the call and needs no channel back.
 QUESTION_IS_RESULT = "2026-07-28"
+KEY = "databits/idempotencyKey"
 DECLINED = "A person declined this; nothing was done. Do not call it again unless they ask for it."
 
 
@@ -80,41 +81,51 @@ class Confirmation:
     def function(self) -> Callable[..., Any]:
         """The tool's function; its resolvers run first, and again with every answer."""
 
-        async def propose(arguments: Arguments, ctx: Ctx) -> Plan | DatabitsError:
+        async def propose(arguments: Arguments, ctx: Ctx) -> Plan | Run | DatabitsError:
             return await self.propose(arguments, ctx)
 
         def ask(
-            found: Annotated[Plan | DatabitsError, Resolve(propose)], ctx: Ctx
+            found: Annotated[Plan | Run | DatabitsError, Resolve(propose)], ctx: Ctx
         ) -> Elicit[Answer] | None:
             return self.question(found, ctx)
 
         async def call(
             arguments: Arguments,
             ctx: Ctx,
-            found: Annotated[Plan | DatabitsError, Resolve(propose)],
+            found: Annotated[Plan | Run | DatabitsError, Resolve(propose)],
             answer: Annotated[ElicitationResult[Answer], Resolve(ask)],
         ) -> CallToolResult:
             try:
-                outcome = await self.settle(arguments, self.identify(ctx), found, answer)
+                outcome = await self.settle(
+                    arguments, self.identify(ctx), found, answer, key_of(ctx)
+                )
             except DatabitsError as error:
                 return refusal(error)
             return reply(outcome.model_dump(mode="json"))
 
         return call
 
-    async def propose(self, arguments: Arguments, ctx: Ctx) -> Plan | DatabitsError:
-        """The plan of the call; an error is handed on, because the reply is the body's to word."""
+    async def propose(self, arguments: Arguments, ctx: Ctx) -> Plan | Run | DatabitsError:
+        """The plan of the call, or the run that a call with its key has started before.
+
+        An error is handed on, because the reply is the body's to word.
+        """
         if self.relay and _is_declined(ctx):
             # The person has rejected that plan already; proposing again would make another one.
             return NotAllowed(DECLINED)
+        key, actor = key_of(ctx), self.identify(ctx)
         try:
-            return await in_thread(self.runner.propose, self.op.name, arguments, self.identify(ctx))
+            if key is None:
+                return await in_thread(self.runner.propose, self.op.name, arguments, actor)
+            done = await in_thread(self.runner.run, self.op.name, arguments, actor, key=key)
+            assert isinstance(done, Planned | Run)  # a key is for jobs only
+            return done.plan if isinstance(done, Planned) else done
         except DatabitsError as error:
             return error
 
-    def question(self, found: Plan | DatabitsError, ctx: Ctx) -> Elicit[Answer] | None:
+    def question(self, found: Plan | Run | DatabitsError, ctx: Ctx) -> Elicit[Answer] | None:
         """What to ask; None when there is nothing to ask, or nobody."""
-        if isinstance(found, DatabitsError) or found.state == "approved" or not _can_ask(ctx):
+        if not isinstance(found, Plan) or found.state == "approved" or not _can_ask(ctx):
             return None
         extra: dict[str, Any] = {"x-plan": found.model_dump(mode="json")} if self.relay else {}
         field = Field(
@@ -128,8 +139,9 @@ class Confirmation:
         self,
         arguments: Arguments,
         actor: Actor,
-        found: Plan | DatabitsError,
+        found: Plan | Run | DatabitsError,
         answer: ElicitationResult[Answer],
+        key: str | None = None,
     ) -> Outcome[Any]:
         """Do what the answer says.
 
@@ -138,44 +150,55 @@ class Confirmation:
         """
         if isinstance(found, DatabitsError):
             raise found
+        if isinstance(found, Run):
+            return Outcome(run=found, next=how_to_follow(found))
         if isinstance(answer, AcceptedElicitation) and answer.data is None:
-            return await self.carry_out(arguments, actor)  # nobody was asked
+            return await self.carry_out(arguments, actor, key)  # nobody was asked
         if self.relay:
-            return await self._run_approved(arguments, actor, found, answer)
+            return await self._run_approved(arguments, actor, found, answer, key)
         if isinstance(answer, CancelledElicitation):
             return Outcome(plan=found, next=_still_waits(found))
         if isinstance(answer, AcceptedElicitation) and answer.data.approve:
-            return await self._approve(arguments, actor, answer.data.plan)
+            return await self._approve(arguments, actor, answer.data.plan, key)
         await self._decide(found, actor, approve=False)
         return Outcome(plan=found.model_copy(update={"state": "rejected"}), next=DECLINED)
 
-    async def carry_out(self, arguments: Arguments, actor: Actor) -> Outcome[Any]:
+    async def carry_out(
+        self, arguments: Arguments, actor: Actor, key: str | None = None
+    ) -> Outcome[Any]:
         """Run the operation; without an approved plan, that changes nothing and gives the plan."""
-        done = await in_thread(self.runner.run, self.op.name, arguments, actor)
+        done = await in_thread(self.runner.run, self.op.name, arguments, actor, key=key)
         if isinstance(done, Planned):
             return Outcome(plan=done.plan, next=done.next)
         if self.op.job and isinstance(done, Run):
             return Outcome(run=done, next=how_to_follow(done))
         return Outcome(result=done.model_dump(mode="json"))
 
-    async def _approve(self, arguments: Arguments, actor: Actor, digest: str) -> Outcome[Any]:
+    async def _approve(
+        self, arguments: Arguments, actor: Actor, digest: str, key: str | None
+    ) -> Outcome[Any]:
         plan = await in_thread(self.runner.propose, self.op.name, arguments, actor)
         if plan.digest != digest:
-            raise _moved_on(self.op)
+            raise _moved_on(self.op, plan)
         if plan.state == "pending":  # else somebody approved it elsewhere in the meantime
             await self._decide(plan, actor, approve=True)
-        outcome = await self.carry_out(arguments, actor)
+        outcome = await self.carry_out(arguments, actor, key)
         if outcome.plan is not None:
-            raise _moved_on(self.op)
+            raise _moved_on(self.op, outcome.plan)
         return outcome
 
     async def _run_approved(
-        self, arguments: Arguments, actor: Actor, found: Plan, answer: ElicitationResult[Answer]
+        self,
+        arguments: Arguments,
+        actor: Actor,
+        found: Plan,
+        answer: ElicitationResult[Answer],
+        key: str | None,
     ) -> Outcome[Any]:
         """The relay's way: whatever the answer says, only a plan approved elsewhere is run."""
         if not isinstance(answer, AcceptedElicitation):
             raise NotAllowed(DECLINED)
-        outcome = await self.carry_out(arguments, actor)
+        outcome = await self.carry_out(arguments, actor, key)
         if outcome.plan is not None:
             raise NotAllowed(
                 f"plan {found.id} has not been approved, so nothing was done. A person approves it in the "
@@ -187,6 +210,12 @@ class Confirmation:
         person = actor.through("mcp", client=actor.client, person=True)
         said = {"plan": plan.id, "approve": approve, "digest": plan.digest}
         await in_thread(self.runner.run, "decide_approval", said, person)
+
+
+def key_of(ctx: Ctx) -> str | None:
+    """What the client names this call, in the request's `_meta`: the same again gives the same run."""
+    found = (ctx.request_context.meta or {}).get(KEY)
+    return None if found is None else str(found)
 
 
 def how_to_follow(run: Run) -> str:
@@ -210,10 +239,11 @@ def _still_waits(plan: Plan) -> str:
     )
 
 
-def _moved_on(op: Operation) -> Conflict:
+def _moved_on(op: Operation, made: Plan) -> Conflict:
     return Conflict(
         "What the plan was made from has changed since it was shown, so nothing was done. "
-        f"Call {op.name} again: it makes a new plan and asks again."
+        f"Plan {made.id} was made from the present state and waits for a person. "
+        f"Call {op.name} again: it asks about that plan."
     )
 
 

@@ -19,8 +19,8 @@ def main(
     """Serve until the client closes standard input.
 
     Args:
-        runner: The workbench, or a connection to the process that has it open; None opens the one
-            that the settings describe, with the first call.
+        runner: The workbench; None finds the workspace of the settings with each call, here or in
+            the process that has it open.
 
     Raises:
         Invalid: for a toolset that does not exist.
@@ -32,16 +32,20 @@ def main(
     # A client waits for the list of tools: what is loaded for it stays, so looking for garbage
     # meanwhile costs a tenth of a second for nothing. That is also why the imports stand here.
     gc.disable()
-    from databits.workbench import connect
+    from databits.workspace import Workspace
     from mcp_server.auth import identify_local
     from mcp_server.server import build_server
 
+    workspace = Workspace(settings, stays=True)
     server = build_server(
-        runner or connect(settings),
+        runner or workspace,
         identify_local(settings),
         toolsets=toolsets,
         read_only=read_only,
     )
     gc.freeze()
     gc.enable()
-    server.run("stdio")
+    try:
+        server.run("stdio")
+    finally:
+        workspace.close()

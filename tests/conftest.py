@@ -3,13 +3,13 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import Table, select
+from sqlalchemy import NullPool, Table, create_engine, select, text
 
 from databits.actor import Actor
 from databits.model import Planned, Run
@@ -88,27 +88,41 @@ class Desk:
         """Every row is what the newest standing change of it made of it, and no change is half there."""
         made = {row["id"]: row for row in self.rows(changes)}
         images = sorted(self.rows(change_rows), key=lambda row: (row["change_id"], row["id"]))
-        counts = Counter(image["change_id"] for image in images)
+        counts: Counter[int] = Counter()
+        for image in images:
+            counts[image["change_id"]] += len(rows_of(image))
         assert counts == {i: row["rows"] for i, row in made.items()}
         standing = {i for i, r in made.items() if r["state"] == "applied" and not r["undo_of"]}
         now = {t.name: {row["id"]: row for row in self.rows(t)} for t in CHANGED}
         newest: dict[tuple[str, int, str], Any] = {}
         alive: dict[tuple[str, int], bool] = {}
         for image in images:
-            place = (image["table_name"], image["row_id"])
-            alive.setdefault(place, False)
-            if image["change_id"] in standing:
-                alive[place] = image["kind"] != "delete"
-                for column, value in (image["after"] or {}).items():
-                    newest[*place, column] = value
+            for row_id in rows_of(image):
+                place = (image["table_name"], row_id)
+                alive.setdefault(place, False)
+                if image["change_id"] in standing:
+                    alive[place] = image["kind"] != "delete"
+                    for column, value in (image["after"] or {}).items():
+                        newest[*place, column] = value
         for (table, row_id), there in alive.items():
             assert (row_id in now[table]) == there, (table, row_id)
         for (table, row_id, column), value in newest.items():
             if row_id in now[table]:
                 assert now[table][row_id][column] == value, (table, row_id, column)
 
+    def tamper(self, statement: str, **values: Any) -> None:
+        """Change the database behind the workbench's back; `:name` in the statement is a value."""
+        engine = create_engine(self.workbench.database.url, poolclass=NullPool)
+        with engine.begin() as db:
+            db.execute(text(statement), values)
+
     def as_(self, name: str, role: Any, *, person: bool = True) -> "Desk":
         return Desk(self.workbench, Actor(name, role, "test", person=person))
+
+
+def rows_of(image: Mapping[str, Any]) -> range:
+    """The ids of the rows that an image of a change stands for."""
+    return range(image["row_id"], (image["last_id"] or image["row_id"]) + 1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,7 +24,7 @@ from tests import needs
 
 BACKENDS = ("sqlite", "postgresql")
 _numbers = itertools.count(1)
-NewDatabase = Callable[[], str]
+NewDatabase = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
@@ -64,24 +64,24 @@ def postgres() -> Iterator[str]:
             break
         threading.Event().wait(0.05)
     yield f"postgresql+psycopg://databits@127.0.0.1:{port}"
-    server.send_signal(signal.SIGINT)  # at once: a failed test may have left connections open
+    server.send_signal(signal.SIGQUIT)  # at once: what it holds is thrown away
     server.wait(timeout=30)
     shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
 def new_postgres(postgres: str) -> Iterator[NewDatabase]:
-    """Makes a new, empty workspace database on the server; returns its URL."""
+    """Makes a new workspace database on the server, empty or like another one; returns its URL."""
     template = f"{postgres}/empty_workspace"
     admin = create_engine(f"{postgres}/postgres", isolation_level="AUTOCOMMIT")
     with admin.connect() as db:
         db.execute(text("CREATE DATABASE empty_workspace"))
     Database(template).close()
 
-    def make() -> str:
+    def make(like: str = template) -> str:
         name = f"workspace_{next(_numbers)}"
         with admin.connect() as db:
-            db.execute(text(f"CREATE DATABASE {name} TEMPLATE empty_workspace"))
+            db.execute(text(f"CREATE DATABASE {name} TEMPLATE {like.rpartition('/')[2]}"))
         return f"{postgres}/{name}"
 
     yield make

@@ -25,7 +25,6 @@ from databits.operation import load_catalogue
 from databits.platforms.embedded import Embedded
 from databits.platforms.embedded.jobs import work
 from databits.settings import Settings
-from databits.store.items import Filter
 from databits.store.runs import ENDED
 from databits.store.tables import (
     audit,
@@ -37,6 +36,7 @@ from databits.store.tables import (
     runs,
     suggestions,
 )
+from databits.store.tables import items as items_table
 
 if TYPE_CHECKING:
     from tests.conftest import Desk, MakeDesk
@@ -87,7 +87,8 @@ class Victim:
         dice = random.Random(self.seed * 10 + number)
         me = Actor(f"person-{number}", "engineer", "test", person=True)
         mine: list[int] = []
-        items = self.workbench.database.read(lambda store: store.items.ids(1, Filter()))
+        rows = self.workbench.database.read(lambda store: store.tx.rows(select(items_table.c.id)))
+        items = [row.id for row in rows]
         while True:
             chosen = dice.sample(items, 3)
             act = dice.random()

@@ -12,7 +12,9 @@ from databits.operation import CATALOGUE, STAGES, load_catalogue
 from databits.settings import Settings
 from databits.workbench import connect
 from mcp_server.auth import local_actor
-from ui.commands import AWAITS_APPROVAL, add_operation, decide, open_runner, show, wait_for
+from ui.commands import AWAITS_APPROVAL, add_operation, decide, show, wait_for
+from ui.people_commands import add_people, has_secrets
+from ui.transfer_commands import add_transfer
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,23 +47,28 @@ def _parser(command: str) -> argparse.ArgumentParser:
     _add_worker(commands)
     _add_job(commands)
     _add_approve(commands)
+    add_people(commands)
+    add_transfer(commands)
     if command == "mcp":
         return top
     load_catalogue()
     for op in sorted(CATALOGUE.values(), key=lambda op: (STAGES.index(op.stage), op.name)):
-        add_operation(commands, op)
+        if not has_secrets(op):
+            add_operation(commands, op)
     return top
 
 
 def _add_up(commands: Any) -> None:
     up = commands.add_parser("up", help="serve the chat, the review page, /mcp and the endpoints")
+    up.add_argument("--host", help="address to listen on (default 127.0.0.1: this machine only)")
     up.add_argument("--port", type=int, help="port (default 8765)")
     up.add_argument("--open", action="store_true", help="open the page in the browser")
 
     def do(asked: argparse.Namespace) -> int:
         from ui.app import serve
 
-        settings = Settings(**({"port": asked.port} if asked.port else {}))
+        chosen = {"host": asked.host, "port": asked.port}
+        settings = Settings(**{name: value for name, value in chosen.items() if value})
         serve(settings, open_browser=asked.open)
         return 0
 
@@ -79,10 +86,7 @@ def _add_mcp(commands: Any) -> None:
         toolsets = (
             [t.strip() for t in asked.toolsets.split(",") if t.strip()] if asked.toolsets else None
         )
-        settings = Settings()
-        serve_stdio(
-            settings, toolsets=toolsets, read_only=asked.read_only, runner=open_runner(settings)
-        )
+        serve_stdio(Settings(), toolsets=toolsets, read_only=asked.read_only)
         return 0
 
     mcp.set_defaults(do=do)
@@ -118,9 +122,9 @@ def _add_worker(commands: Any) -> None:
     )
 
     def do(asked: argparse.Namespace) -> int:
-        from databits.platforms.embedded.jobs import work
+        from databits.platforms.embedded.jobs import work_until_stopped
 
-        print(f"executed {work(connect(Settings()), idle_seconds=asked.idle)} runs")
+        print(f"executed {work_until_stopped(connect(Settings()), asked.idle)} runs")
         return 0
 
     worker.set_defaults(do=do)
@@ -132,6 +136,7 @@ def _add_job(commands: Any) -> None:
     )
     job.add_argument("operation", help="an operation that runs as a job")
     job.add_argument("--arguments", type=json.loads, default={}, help="its arguments as JSON")
+    job.add_argument("--key", help="a name for this call: the same again gives the same run")
     job.add_argument("--database-url", help="SQLAlchemy URL of the workspace's database")
 
     def do(asked: argparse.Namespace) -> int:
@@ -142,7 +147,7 @@ def _add_job(commands: Any) -> None:
         workbench = connect(settings)
         workbench.jobs = InThisProcess(workbench)
         actor = local_actor(settings, "command", client="databits job")
-        result = workbench.run(asked.operation, asked.arguments, actor)
+        result = workbench.run(asked.operation, asked.arguments, actor, key=asked.key)
         if isinstance(result, Run):
             result = wait_for(workbench, result, actor)
         show(result, as_json=True)

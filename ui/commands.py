@@ -11,22 +11,21 @@ from pydantic import BaseModel
 from databits.actor import Actor
 from databits.model import Plan, Planned, Run
 from databits.operation import Operation
-from databits.remote import Remote, serving
 from databits.settings import Settings
 from databits.store.runs import ENDED
-from databits.workbench import Workbench, connect
+from databits.workbench import Workbench
+from databits.workspace import Workspace
 from mcp_server.auth import local_actor
 
 AWAITS_APPROVAL = 3
 
 
-def open_runner(settings: Settings) -> Workbench | Remote:
-    """The process that serves this workspace if there is one, else the workspace itself."""
-    server = serving(settings.home)
-    return Remote(server) if server else connect(settings)
+def open_runner(settings: Settings) -> Workspace:
+    """The workspace, here or in the process that has it open."""
+    return Workspace(settings)
 
 
-def _person(settings: Settings) -> Actor:
+def person_at_the_terminal(settings: Settings) -> Actor:
     """Whoever typed the command: a human act."""
     return local_actor(settings, "command", client="databits").through(
         "command", client="databits", person=True
@@ -35,7 +34,7 @@ def _person(settings: Settings) -> Actor:
 
 def decide(asked: argparse.Namespace, approve: bool) -> int:
     settings = Settings()
-    runner, actor = open_runner(settings), _person(settings)
+    runner, actor = open_runner(settings), person_at_the_terminal(settings)
     arguments = {"plan": asked.plan, "approve": approve, "reason": asked.reason}
     decided = runner.run("decide_approval", arguments, actor)
     if not approve:
@@ -64,6 +63,9 @@ def add_operation(commands: Any, op: Operation) -> None:
     if op.job:
         command.add_argument(
             "--detach", action="store_true", dest="_detach", help="do not wait for the run to end"
+        )
+        command.add_argument(
+            "--key", dest="_key", help="a name for this call: the same again gives the same run"
         )
     if op.effect == "consequential":
         command.add_argument(
@@ -109,14 +111,15 @@ def _boolean(text: str) -> bool:
 
 def _run_operation(op: Operation, asked: argparse.Namespace) -> int:
     settings = Settings()
-    runner, actor = open_runner(settings), _person(settings)
+    runner, actor = open_runner(settings), person_at_the_terminal(settings)
     arguments = {
         name: getattr(asked, name) for name in op.input.model_fields if hasattr(asked, name)
     }
     options = argparse.Namespace(
         json=asked._json, detach=getattr(asked, "_detach", False), yes=getattr(asked, "_yes", False)
     )
-    result = runner.run(op.name, arguments, actor)
+    key = getattr(asked, "_key", None)
+    result = runner.run(op.name, arguments, actor, key=key)
     if isinstance(result, Planned):
         if not (options.yes or _consents(result.plan)):
             show(result, as_json=options.json)
@@ -126,7 +129,7 @@ def _run_operation(op: Operation, asked: argparse.Namespace) -> int:
             {"plan": result.plan.id, "approve": True, "digest": result.plan.digest},
             actor,
         )
-        result = runner.run(op.name, arguments, actor)
+        result = runner.run(op.name, arguments, actor, key=key)
     return _finish(runner, result, actor, options)
 
 
@@ -151,7 +154,7 @@ def _describe(plan: Plan) -> str:
 
 
 def _finish(
-    runner: Workbench | Remote, result: BaseModel, actor: Actor, options: argparse.Namespace
+    runner: Workbench | Workspace, result: BaseModel, actor: Actor, options: argparse.Namespace
 ) -> int:
     if isinstance(result, Run) and not options.detach:
         result = wait_for(runner, result, actor)
@@ -159,7 +162,7 @@ def _finish(
     return 1 if isinstance(result, Run) and result.state in ("failed", "cancelled") else 0
 
 
-def wait_for(runner: Workbench | Remote, run: Run, actor: Actor) -> Run:
+def wait_for(runner: Workbench | Workspace, run: Run, actor: Actor) -> Run:
     said = ""
     while run.state not in ENDED:
         found = runner.run("get_run", {"run": run.id, "wait_s": 0.5}, actor)

@@ -54,6 +54,7 @@ def layout(graph: LineageGraph) -> Picture:
     for name, column in columns.items():
         placed.setdefault(column, []).append(name)
     unseen = _unseen(graph, columns)
+    uncounted = {columns[edge.target] for edge in (*graph.up, *graph.down) if edge.more}
     heights = {
         column: min(len(names), SHOWN) + bool(_rest(names, unseen.get(column, 0)))
         for column, names in placed.items()
@@ -68,7 +69,9 @@ def layout(graph: LineageGraph) -> Picture:
             boxes[name] = Box(kind, _short(label), x, top + n * ROW, name, name == graph.asset)
         rest = _rest(names, unseen.get(column, 0))
         if rest:
-            several.append(Box("and", f"{rest:,} more", x, top + (heights[column] - 1) * ROW, ""))
+            least = "over " if column in uncounted else ""
+            y = top + (heights[column] - 1) * ROW
+            several.append(Box("and", f"{least}{rest:,} more", x, y, ""))
     return Picture(
         [*boxes.values(), *several],
         [line for edge in _flow(graph) if (line := _line(boxes, edge))],

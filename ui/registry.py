@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from databits.errors import DatabitsError
-from databits.model import Change
+from databits.store.history import ListedChange
 from databits.workbench import Workbench
 from mcp_server.tools.data.list_sources import list_sources
 from mcp_server.tools.deploy.list_endpoints import list_endpoints
@@ -65,7 +65,7 @@ class Registry:
     def changes(self, said: str = "") -> str:
         """The newest changes, each with its undo."""
         try:
-            rows: list[Change] = []
+            rows: list[ListedChange] = []
             following = 0
             while len(rows) <= SHOWN:
                 page = self._person.run(list_changes, after=following, limit=100)

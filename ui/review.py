@@ -14,7 +14,9 @@ import gradio as gr
 from pydantic import BaseModel, Field, ValidationError
 
 from databits.errors import DatabitsError, NotFound
-from databits.model import Item, Record
+from databits.model import Item
+from databits.store.item_history import Event
+from databits.store.names import span
 from databits.workbench import Workbench
 from mcp_server.tools.curate.approve_labels import approve_labels
 from mcp_server.tools.curate.claim_items import claim_items
@@ -25,6 +27,7 @@ from mcp_server.tools.curate.queue_status import queue_status
 from mcp_server.tools.curate.reject_items import reject_items
 from mcp_server.tools.curate.skip_items import skip_items
 from mcp_server.tools.registry.get_pipeline import get_pipeline
+from mcp_server.tools.registry.list_approvals import list_approvals
 from mcp_server.tools.registry.undo_change import undo_change
 from mcp_server.tools.template.get_databit import get_databit
 from mcp_server.tools.template.list_databits import list_databits
@@ -103,6 +106,7 @@ class Review:
             "left": status.open,
             "total": total,
             "skipped": status.skipped,
+            "plans": self._person.run(list_approvals, limit=1).total,
             "next": "" if items else self._person.run(get_pipeline, databit=name).next,
         }
 
@@ -127,6 +131,11 @@ class Review:
         self._person.run(undo_change, change=ask.change)
         return {"card": self._card(self._person.run(get_item, item=ask.item))}
 
+    def history(self, ask: Ask) -> Answer:
+        """Everything that happened to an item, a line each."""
+        found = self._person.run(get_item, item=ask.item)
+        return {"events": [{"text": _told(e), "undone": e.undone} for e in found.history]}
+
     def _card(self, item: Item) -> Answer:
         found = item if isinstance(item, ItemDetail) else self._person.run(get_item, item=item.id)
         given = [event for event in found.history if event.kind == "suggested"]
@@ -137,7 +146,7 @@ class Review:
             confidence=found.confidence,
             why=found.why or _why(found.confidence),
             rationale=given[-1].note.partition(". ")[2] if given else "",
-            origin=_origin(found.record),
+            origin=span(found.record.source, found.record.position, found.record.origin),
         ).model_dump()
 
 
@@ -147,10 +156,25 @@ def _why(confidence: float | None) -> str:
     return "The items the engine is least sure of come first."
 
 
-def _origin(record: Record) -> str:
-    """Where a record was read, as a person would look it up: the file, and its line, row or page."""
-    unit = next((unit for unit in ("line", "row", "page") if unit in record.origin), "record")
-    return f"{record.origin.get('file') or record.source}, {unit} {record.position}"
+def _told(event: Event) -> str:
+    """An event of an item's history in a line; it is shown as text, never as markup."""
+    value = event.label or "no label"
+    moved = f" (was {event.before or 'none'})" if event.before != event.label else ""
+    what = {
+        "queued": "put in the queue",
+        "suggested": f"suggested {value}{moved}",
+        "undone": f"undone: {value}{moved}",
+    }.get(event.kind, f"{event.kind}: {value}{moved}")
+    through = ", ".join(filter(None, [event.via, event.client]))
+    parts = [
+        f"{event.at.astimezone():%d %b %Y %H:%M} {event.by} {what}",
+        f"from {event.source}" if event.source else "",
+        f"through {through}" if through else "",
+        f"run {event.run}" if event.run else "",
+        f"change {event.change}",
+        "taken back since" if event.undone else "",
+    ]
+    return ", ".join(filter(None, parts)) + (f". {event.note}" if event.note else ".")
 
 
 def _answering(method: Callable[[Ask], Answer]) -> Callable[[Any], Answer]:
@@ -176,10 +200,16 @@ def build(workbench: Workbench) -> gr.HTML:
     review = Review(workbench)
     return gr.HTML(
         html_template=asset("review.html"),
-        js_on_load=asset("review.js"),
+        js_on_load=asset("review.js") + asset("review_history.js"),
         server_functions=[
             _answering(method)
-            for method in (review.open_queue, review.next_cards, review.decide, review.take_back)
+            for method in (
+                review.open_queue,
+                review.next_cards,
+                review.decide,
+                review.take_back,
+                review.history,
+            )
         ],
         apply_default_css=False,
         elem_id="review",

@@ -1,15 +1,19 @@
 """Changes: what each write did, and how to take it back."""
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from databits.errors import Conflict, NotFound
 from databits.model import Change
+from databits.store.driver import among
+from databits.store.names import COUNTED, dependants
 from databits.store.tables import CHANGED, DERIVED, change_rows, changes, metadata
-from databits.store.transaction import Transaction, _parts
+from databits.store.transaction import Transaction
 
 _TABLES = {t.name: t for t in CHANGED}
 
@@ -56,16 +60,8 @@ class Changes:
         Raises:
             Conflict: when it is undone already, or later work rests on it; the text names that work.
         """
-        change = self.get(change_id)
         self._tx.is_undo_of(change_id)
-        if change.state == "undone":
-            raise Conflict(f"Change {change_id} is undone already.")
-        images = self._tx.rows(
-            select(change_rows)
-            .where(change_rows.c.change_id == change_id)
-            .order_by(change_rows.c.id)
-        )
-        self._refuse_if_rested_upon(change_id, images)
+        change, images = self.check_undo(change_id)
         try:
             self._put_back(images)
         except IntegrityError:
@@ -74,17 +70,47 @@ class Changes:
                 "rests on something that is gone. list_changes shows what came later; undo that first."
             ) from None
         self._mark(change)
-        return len(images)
+        return sum(len(image.ids) for image in images)
 
-    def _put_back(self, images: Sequence[Row[Any]]) -> None:
+    def check_undo(self, change_id: int) -> tuple[Change, list["_Image"]]:
+        """The change and what it did, if nothing that came later stands in the way of an undo.
+
+        Raises:
+            Conflict: as `undo` does.
+        """
+        change = self.get(change_id)
+        if change.state == "undone":
+            raise Conflict(f"Change {change_id} is undone already.")
+        images = self._images(change_id)
+        self._refuse_if_rested_upon(change_id, images)
+        return change, images
+
+    def _images(self, change_id: int) -> list["_Image"]:
+        text = "" if self._tx.driver.sqlite else "::text"
+        found = self._tx.driver.execute(
+            f"SELECT table_name, row_id, last_id, kind, before{text}, after{text} FROM change_rows"
+            " WHERE change_id = ? ORDER BY id",
+            (change_id,),
+        )
+        parsed: dict[str | None, Any] = {None: None}  # most rows of a batch say the same
+        for row in found:
+            for said in row[4:]:
+                if said not in parsed:
+                    parsed[said] = json.loads(said)
+        return [
+            _Image(table, range(first, (last or first) + 1), kind, parsed[before], parsed[after])
+            for table, first, last, kind, before, after in found
+        ]
+
+    def _put_back(self, images: Sequence["_Image"]) -> None:
         # Newest image first; runs of one kind on one table go in one statement.
-        for table, kind, run in _runs(list(reversed(images))):
+        for table, kind, run in _runs(images[::-1]):
             if kind == "insert":
-                self._tx.delete(_TABLES[table], [r.row_id for r in run])
+                self._tx.delete(_TABLES[table], [i for image in run for i in image.ids])
             elif kind == "delete":
-                self._tx.insert(_TABLES[table], [r.before for r in run])
+                self._tx.insert(_TABLES[table], [image.before for image in run])
             else:
-                self._tx.update(_TABLES[table], {r.row_id: r.before for r in run})
+                self._tx.update(_TABLES[table], {image.ids[0]: image.before for image in run})
 
     def _mark(self, change: Change) -> None:
         """An undo takes the effect of its target away; undoing the undo brings it back."""
@@ -98,7 +124,7 @@ class Changes:
             current = self.get(current.undo_of)
             state = "applied" if state == "undone" else "undone"
 
-    def _refuse_if_rested_upon(self, change_id: int, images: Sequence[Row[Any]]) -> None:
+    def _refuse_if_rested_upon(self, change_id: int, images: Sequence["_Image"]) -> None:
         later = self._later(change_id, images)
         if later:
             names = ", ".join(f"change {c.id} ({c.operation} by {c.actor})" for c in later[:3])
@@ -106,77 +132,92 @@ class Changes:
             raise Conflict(
                 f"Change {change_id} can not be undone: {names}{more} came later on the same rows. Undo that first."
             )
-        for table in _TABLES.values():
-            ids = [r.row_id for r in images if r.table_name == table.name and r.kind == "insert"]
-            found = (
-                self._dependants(table.name, ids, {(r.table_name, r.row_id) for r in images})
-                if ids
-                else []
-            )
+        own: dict[str, list[range]] = {}
+        for image in images:
+            if image.kind == "insert":
+                own.setdefault(image.table, []).append(image.ids)
+        for table, ranges in own.items():
+            found = self._dependants(table, ranges, own)
             if found:
                 raise Conflict(
                     f"Change {change_id} can not be undone: {', '.join(found)} rest on it."
                 )
 
-    def _later(self, change_id: int, images: Sequence[Row[Any]]) -> list[Change]:
+    def _later(self, change_id: int, images: Sequence["_Image"]) -> list[Change]:
         """Standing changes after this one that touched the same rows and columns.
 
         An undo counts where it took back something older than this change: with something newer,
         the two cancel out.
         """
+        counts = (
+            changes.c.id > change_id,
+            changes.c.state == "applied",
+            or_(changes.c.undo_of.is_(None), changes.c.undo_of < change_id),
+        )
+        if self._tx.one(select(changes.c.id).where(*counts).limit(1)) is None:
+            return []
         columns: dict[tuple[str, int], set[str] | None] = {}
-        for r in images:
-            known = columns.setdefault((r.table_name, r.row_id), set())
-            touched = None if known is None or r.kind != "update" else known | set(r.after)
-            columns[r.table_name, r.row_id] = touched
+        for image in images:
+            touched = set(image.after) if image.kind == "update" else None
+            for i in image.ids:
+                known = columns.setdefault((image.table, i), set())
+                both = None if known is None or touched is None else known | touched
+                columns[image.table, i] = both
         found: dict[int, Change] = {}
-        for table in {r.table_name for r in images}:
-            ids = [r.row_id for r in images if r.table_name == table]
-            for part in _parts(ids):
-                rows = self._tx.rows(
-                    select(changes, change_rows.c.row_id, change_rows.c.kind, change_rows.c.after)
-                    .join(changes, changes.c.id == change_rows.c.change_id)
-                    .where(change_rows.c.table_name == table, change_rows.c.row_id.in_(part))
-                    .where(
-                        changes.c.id > change_id,
-                        changes.c.state == "applied",
-                        or_(changes.c.undo_of.is_(None), changes.c.undo_of < change_id),
-                    )
-                )
-                for row in rows:
-                    mine = columns[table, row.row_id]
-                    if mine is None or row.kind != "update" or mine & set(row.after):
-                        found[row.id] = Change.model_validate(row)
+        for table in {image.table for image in images}:
+            ids = [i for image in images if image.table == table for i in image.ids]
+            # Ranges of inserted rows need no look: what is inserted later was not there before.
+            rows = self._tx.rows(
+                select(changes, change_rows.c.row_id, change_rows.c.kind, change_rows.c.after)
+                .join(changes, changes.c.id == change_rows.c.change_id)
+                .where(change_rows.c.table_name == table, self._within(change_rows.c.row_id, ids))
+                .where(*counts)
+            )
+            for row in rows:
+                mine = columns[table, row.row_id]
+                if mine is None or row.kind != "update" or mine & set(row.after):
+                    found[row.id] = Change.model_validate(row)
         return sorted(found.values(), key=lambda c: -c.id)
 
-    def _dependants(self, table: str, ids: Sequence[int], own: set[tuple[str, int]]) -> list[str]:
-        """What later work points at these rows, as `12 items (change 7)`."""
+    def _dependants(
+        self, table: str, ranges: Sequence[range], own: Mapping[str, Sequence[range]]
+    ) -> list[str]:
+        """What later work points at these rows, by name and with the change that made it."""
         found = []
         for child in metadata.sorted_tables:
             for key in child.foreign_keys:
                 if key.column.table.name != table or child.name in DERIVED:
                     continue
-                rows = [
-                    row.id
-                    for part in _parts(ids)
-                    for row in self._tx.rows(select(child.c.id).where(key.parent.in_(part)))
-                    if (child.name, row.id) not in own
-                ]
+                ids = [i for part in ranges for i in part]
+                mine = [i for part in own.get(child.name, ()) for i in part]
+                query = select(child.c.id).where(self._within(key.parent, ids))
+                if mine:
+                    query = query.where(~self._within(child.c.id, mine))
+                some = query.order_by(child.c.id).limit(COUNTED + 1)
+                rows = [row.id for row in self._tx.rows(some)]
                 if rows:
-                    found.append(f"{len(rows)} {child.name}{self._made_by(child.name, rows)}")
+                    found += dependants(self._tx, child.name, rows)
         return found
 
-    def _made_by(self, table: str, ids: Sequence[int]) -> str:
-        made: set[int] = set()
-        for part in _parts(ids):
-            query = select(change_rows.c.change_id).where(
-                change_rows.c.table_name == table,
-                change_rows.c.row_id.in_(part),
-                change_rows.c.kind == "insert",
-            )
-            made.update(row.change_id for row in self._tx.rows(query))
-        names = ", ".join(str(i) for i in sorted(made)[:3])
-        return f" (change {names})" if made else ""
+    def _within(self, column: Any, ids: Sequence[int]) -> Any:
+        """`column` is one of `ids`: a range where they follow on each other, else a list."""
+        if ids and ids[-1] - ids[0] + 1 == len(ids) and len(ids) > 1 and _ordered(ids):
+            return column.between(ids[0], ids[-1])
+        return among(column, self._tx.driver.sqlite, self._tx.driver.ids(ids))
+
+
+class _Image(NamedTuple):
+    """What a change did to a row, or to all of `ids` when it inserted them."""
+
+    table: str
+    ids: range
+    kind: str
+    before: Any
+    after: Any
+
+
+def _ordered(ids: Sequence[int]) -> bool:
+    return all(a < b for a, b in pairwise(ids))
 
 
 def _where(actor: str | None, operation: str | None) -> Select[Any]:
@@ -186,16 +227,16 @@ def _where(actor: str | None, operation: str | None) -> Select[Any]:
     return query if operation is None else query.where(changes.c.operation == operation)
 
 
-def _runs(images: Sequence[Row[Any]]) -> list[tuple[str, str, list[Row[Any]]]]:
+def _runs(images: Sequence[_Image]) -> list[tuple[str, str, list[_Image]]]:
     """Consecutive images of one table, kind and set of columns, none of them twice the same row."""
-    found: list[tuple[str, str, list[Row[Any]]]] = []
+    found: list[tuple[str, str, list[_Image]]] = []
     seen: set[int] = set()
     key: tuple[str, str, frozenset[str]] | None = None
-    for r in images:
-        mine = (r.table_name, r.kind, frozenset(r.before or ()))
-        if mine != key or r.row_id in seen:
-            found.append((r.table_name, r.kind, []))
+    for image in images:
+        mine = (image.table, image.kind, frozenset(image.before or ()))
+        if mine != key or image.ids[0] in seen:
+            found.append((image.table, image.kind, []))
             key, seen = mine, set()
-        found[-1][2].append(r)
-        seen.add(r.row_id)
+        found[-1][2].append(image)
+        seen.add(image.ids[0])
     return found

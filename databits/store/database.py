@@ -1,28 +1,34 @@
-"""The database: many readers, one writer with group commit on SQLite.
+"""The database: many readers, one writer with group commit.
 
 SQLite has one writer whatever one does; letting many threads fight for it makes some wait for
-seconds. Here writes queue up for one thread, which runs each in a savepoint of its own and commits
-the whole batch with one fsync. A failing write takes only itself back. On PostgreSQL a write is an
-ordinary transaction of the calling thread.
+seconds. Here writes queue up for one thread, which runs a group of them in one transaction and commits
+it with one fsync. When one of a group fails after it has written, the group is taken back and run
+once more, each write in a savepoint of its own: a failing write takes only itself back. So what is
+handed to `write` may run twice, and does nothing but read and write the store.
+
+On PostgreSQL it goes the same way in each process, and a lock lets one process write at a time:
+ids of changes and the audit chain follow on from what is committed, and no two writes can wait for
+each other's rows.
 """
 
 import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from databits.errors import Unavailable
 from databits.store import Store
+from databits.store.ledger import Ids, Ledger
 from databits.store.migrations import migrate
-from databits.store.transaction import Ids, now
+from databits.store.transaction import now
 
 T = TypeVar("T")
 _ONE_WRITER = text("SELECT pg_advisory_xact_lock(7305)")
@@ -42,7 +48,7 @@ class Database:
         self._writer_engine = (
             self._engine("BEGIN IMMEDIATE", pool_size=1) if self.sqlite else self._readers
         )
-        self._writer = _Writer(self._writer_engine) if self.sqlite else None
+        self._writer = _Writer(self._writer_engine, None if self.sqlite else _ONE_WRITER)
         self.write(lambda store: migrate(store.tx.db, now()))
 
     def read(self, fn: Callable[[Store], T]) -> T:
@@ -50,27 +56,25 @@ class Database:
         with self._readers.connect() as db:
             if not self.sqlite:
                 db = db.execution_options(isolation_level="REPEATABLE READ")
-            return fn(Store(db))
+            view = db.begin()  # the driver's cursor would not
+            try:
+                return fn(Store(db))
+            finally:
+                view.rollback()
 
     def write(self, fn: Callable[[Store], T]) -> T:
         """Run `fn` in a transaction that is durable when this returns.
 
-        Whatever `fn` raises is raised here, and nothing of it stays.
+        Whatever `fn` raises is raised here, and nothing of it stays. It may run twice, the first
+        time in vain.
         """
-        if self._writer is not None:
-            return self._writer.run(fn)
-        with self._readers.begin() as db:
-            # One writer at a time, as on SQLite: ids of changes and the audit chain follow on from
-            # what is committed, and no two writes can wait for each other's rows.
-            db.execute(_ONE_WRITER)
-            return fn(Store(db))
+        return self._writer.run(fn)
 
     keep = write
     """For derived data, which no change records: the same, under the name that `Work` has for it."""
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.stop()
+        self._writer.stop()
         self._writer_engine.dispose()
         self._readers.dispose()
 
@@ -110,15 +114,17 @@ class Database:
         return engine
 
 
+Write = tuple[Callable[[Store], Any], "Future[Any]"]
+
+
 class _Writer:
     """The one thread that writes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, lock: TextClause | None) -> None:
         self._engine = engine
+        self._lock = lock
         self._ids = Ids(block=_ID_BLOCK)
-        self._queue: queue.SimpleQueue[tuple[Callable[[Store], Any], Future[Any]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="databits-writer", daemon=True)
         self._thread.start()
 
@@ -143,33 +149,89 @@ class _Writer:
                         self._queue.put(None)  # finish this group, then stop
                         break
                     group.append(following)
-            self._commit(group)
+            if not self._together(group):
+                self._apart(group)
 
-    def _commit(self, group: list[tuple[Callable[[Store], Any], Future[Any]]]) -> None:
+    @contextlib.contextmanager
+    def _begin(self) -> Iterator[tuple[Connection, Ledger]]:
+        with self._engine.begin() as db:
+            if self._lock is not None:
+                db.execute(self._lock)
+            ledger = Ledger(db, self._ids)
+            yield db, ledger
+            ledger.flush()
+
+    def _together(self, group: list[Write]) -> bool:
+        """Run a group as one; False when nothing of it stays and it has to be run apart."""
         done: list[tuple[Future[Any], Any]] = []
+        refused: list[tuple[Future[Any], Exception]] = []
+        try:
+            with self._begin() as (db, ledger):
+                for fn, future in group:
+                    store = Store(db, ledger)
+                    try:
+                        done.append((future, fn(store)))
+                    except Exception as error:
+                        if store.tx.wrote or isinstance(error, DBAPIError):
+                            raise _Undo(future, error) from None
+                        refused.append((future, error))
+        except _Undo as undo:
+            self._ids.forget()
+            if len(group) > 1:
+                return False
+            undo.future.set_exception(_told(undo.error))
+            return True
+        except Exception as error:  # the transaction as a whole: nobody was written
+            self._ids.forget()
+            refused += [(future, _told(error)) for _, future in group if not future.done()]
+            done = []
+        _tell(done, refused)
+        return True
+
+    def _apart(self, group: list[Write]) -> None:
+        """Run a group in one transaction, each write in a savepoint."""
+        done: list[tuple[Future[Any], Any]] = []
+        refused: list[tuple[Future[Any], Exception]] = []
         waiting = iter(group)
         try:
-            with self._engine.begin() as db:
+            with self._begin() as (db, ledger):
                 for fn, future in waiting:
                     try:
                         with db.begin_nested():
-                            result = fn(Store(db, self._ids))
+                            result = fn(Store(db, ledger))
+                            ledger.flush()
                     except Exception as error:
-                        self._ids.forget()
-                        future.set_exception(_told(error))
-                        if not _in_transaction(db):
+                        ledger.forget()
+                        refused.append((future, _told(error)))
+                        if self._lock is None and not _in_transaction(db):
                             raise
                     else:
                         done.append((future, result))
         except Exception as error:  # the transaction as a whole: nobody so far was written
             self._ids.forget()
-            for future, _ in done:
-                future.set_exception(_told(error))
-        else:
-            for future, result in done:
-                future.set_result(result)
+            refused += [(future, _told(error)) for future, _ in done]
+            done = []
+        _tell(done, refused)
         if rest := list(waiting):
-            self._commit(rest)
+            self._apart(rest)
+
+
+class _Undo(Exception):
+    """A write failed that has to be taken back."""
+
+    def __init__(self, future: "Future[Any]", error: Exception) -> None:
+        super().__init__()
+        self.future, self.error = future, error
+
+
+def _tell(
+    done: list[tuple["Future[Any]", Any]], refused: list[tuple["Future[Any]", Exception]]
+) -> None:
+    for future, result in done:
+        future.set_result(result)
+    for future, error in refused:
+        if not future.done():
+            future.set_exception(error)
 
 
 def _in_transaction(db: Connection) -> bool:

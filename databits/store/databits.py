@@ -1,11 +1,13 @@
 """Databits and their immutable versions."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, Text, bindparam, cast, func, select
 
 from databits.errors import Conflict, NotFound
 from databits.model import Databit
+from databits.store.driver import Prepared
 from databits.store.tables import databit_versions, databits, items
 from databits.store.transaction import Transaction, now
 from databits.template import TemplateBody
@@ -39,18 +41,32 @@ class Databits:
         Raises:
             NotFound: naming the Databits, or the versions, that exist.
         """
-        found = self._tx.one(select(databits).where(databits.c.name == name))
-        if found is None:
-            known = ", ".join(self.names()) or "none yet; create_databit makes one"
-            raise NotFound(f"There is no Databit of that name. Databits: {known}.")
-        query = select(databit_versions).where(databit_versions.c.databit_id == found.id)
-        rows = self._tx.rows(query.order_by(databit_versions.c.id.desc()))
-        row = next((r for r in rows if version is None or r.version == version), None)
-        if row is None:
-            known = ", ".join(r.version for r in rows)
-            raise NotFound(f"{name} has no such version. Versions: {known}.")
-        body = TemplateBody.model_validate(row.body)
-        return DatabitVersion(found.id, row.id, name, row.version, row.status, body)
+        rows = (
+            self._tx.fetch(_NEWEST, name=name)
+            if version is None
+            else self._tx.fetch(_VERSION, name=name, version=version)
+        )
+        if not rows:
+            raise self._not_found(name)
+        row = rows[0]
+        return DatabitVersion(
+            row.databit_id, row.id, name, row.version, row.status, _body(row.body)
+        )
+
+    def _not_found(self, name: str) -> NotFound:
+        names = self.names()
+        if name not in names:
+            known = ", ".join(names) or "none yet; create_databit makes one"
+            return NotFound(f"There is no Databit of that name. Databits: {known}.")
+        query = (
+            select(databit_versions.c.version)
+            .join(databits, databits.c.id == databit_versions.c.databit_id)
+            .where(databits.c.name == name)
+        )
+        known = ", ".join(
+            row.version for row in self._tx.rows(query.order_by(databit_versions.c.id.desc()))
+        )
+        return NotFound(f"{name} has no such version. Versions: {known}.")
 
     def versions(self, name: str) -> list[str]:
         """Version numbers, newest first."""
@@ -112,3 +128,29 @@ class Databits:
             approved=counts.approved,
             created_at=row.created_at,
         )
+
+
+@lru_cache(maxsize=64)
+def _body(text: str) -> TemplateBody:
+    """A version's body; by its text, because the same few are asked for again and again."""
+    return TemplateBody.model_validate_json(text)
+
+
+def _versions() -> Select[Any]:
+    return (
+        select(
+            databit_versions.c.databit_id,
+            databit_versions.c.id,
+            databit_versions.c.version,
+            databit_versions.c.status,
+            cast(databit_versions.c.body, Text).label("body"),
+        )
+        .join(databits, databits.c.id == databit_versions.c.databit_id)
+        .where(databits.c.name == bindparam("name"))
+        .order_by(databit_versions.c.id.desc())
+        .limit(1)
+    )
+
+
+_NEWEST = Prepared(lambda _: _versions())
+_VERSION = Prepared(lambda _: _versions().where(databit_versions.c.version == bindparam("version")))

@@ -3,12 +3,24 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, literal_column, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from databits.errors import NotFound
 from databits.model import Item
+from databits.store.driver import Prepared, among
 from databits.store.tables import databits, items, labels, records, suggestions
-from databits.store.transaction import Transaction, _parts, now
+from databits.store.transaction import Transaction, now
 
 DECIDED = ("approved", "rejected", "skipped")
 
@@ -58,12 +70,9 @@ class Items:
         feedback: Mapping[int, int] | None = None,
     ) -> list[int]:
         """Put records into a queue; those already there are passed over. Returns the new items."""
-        there: set[int] = set()
-        for part in _parts(record_ids):
-            query = select(items.c.record_id).where(
-                items.c.databit_id == databit_id, items.c.record_id.in_(part)
-            )
-            there.update(row.record_id for row in self._tx.rows(query))
+        ids = self._tx.driver.ids(record_ids)
+        found = self._tx.fetch(_QUEUED, databit_id=databit_id, ids=ids)
+        there = {row.record_id for row in found}
         fresh = [i for i in dict.fromkeys(record_ids) if i not in there]
         return self._tx.insert(
             items,
@@ -82,12 +91,7 @@ class Items:
 
     def raw(self, ids: Sequence[int]) -> dict[int, Row[Any]]:
         """Rows by id; ids that do not exist are left out."""
-        found: dict[int, Row[Any]] = {}
-        for part in _parts(ids):
-            found.update(
-                (row.id, row) for row in self._tx.rows(select(items).where(items.c.id.in_(part)))
-            )
-        return found
+        return {row.id: row for row in self._tx.fetch(_RAW, ids=self._tx.driver.ids(ids))}
 
     def of_databit(self, databit_id: int, name: str, ids: Sequence[int]) -> dict[int, Row[Any]]:
         """The items, every one of which must be of this Databit.
@@ -119,14 +123,14 @@ class Items:
         )
         return int(self._tx.value(query))
 
-    def ids(self, databit_id: int, where: Filter) -> list[int]:
-        query = (
-            select(items.c.id)
-            .join(records, records.c.id == items.c.record_id)
-            .where(items.c.databit_id == databit_id, *where.clauses())
-            .order_by(items.c.id)
-        )
-        return [row.id for row in self._tx.rows(query)]
+    def unclaimed(self, databit_id: int, where: Filter) -> dict[int, str | None]:
+        """The items that the filter means and nobody holds, in order of id, with their suggestions."""
+        free = or_(items.c.held_until.is_(None), items.c.held_until < now())
+        query = select(items.c.id, items.c.suggestion).where(items.c.databit_id == databit_id, free)
+        if where.contains:
+            query = query.join(records, records.c.id == items.c.record_id)
+        found = self._tx.rows(query.where(*where.clauses()).order_by(items.c.id))
+        return {row.id: row.suggestion for row in found}
 
     def get(self, item_id: int) -> Item:
         row = self._tx.one(self._select().where(items.c.id == item_id))
@@ -136,44 +140,30 @@ class Items:
 
     def by_ids(self, ids: Sequence[int]) -> list[Item]:
         """The items in the order of `ids`."""
-        found: dict[int, Item] = {}
-        for part in _parts(ids):
-            found.update(
-                (r.id, _item(r)) for r in self._tx.rows(self._select().where(items.c.id.in_(part)))
-            )
+        rows = self._tx.fetch(_SHOWN, ids=self._tx.driver.ids(ids), moment=now())
+        found = {row.id: _item(row) for row in rows}
         return [found[i] for i in ids if i in found]
 
-    def claim(self, databit_id: int, actor: str, count: int, until: int) -> list[int]:
+    def claim(self, databit_id: int, actor: str, count: int, until: int) -> list[Item]:
         """Lease the next best open items: those the actor holds already first, then free ones.
 
-        On SQLite the one writer makes this safe; on PostgreSQL rows that another transaction is
-        claiming are passed over (SKIP LOCKED), so that nobody waits and nothing is given twice.
+        The one writer makes this safe; on PostgreSQL rows that somebody else has locked are passed
+        over (SKIP LOCKED) besides, so that nobody waits and nothing is given twice.
         """
         moment = now()
-        # Each query is worded for its own partial index: a bound `state` would hide the second one.
-        held = self._tx.rows(select(items).where(items.c.held_by == actor))
-        mine = [
-            row
-            for row in held
-            if row.databit_id == databit_id and row.state == "open" and row.held_until >= moment
-        ]
-        ids = [row.id for row in sorted(mine, key=lambda row: (-row.priority, row.id))][:count]
-        if len(ids) < count:
-            free = or_(items.c.held_until.is_(None), items.c.held_until < moment)
-            query = (
-                select(items.c.id)
-                .where(
-                    items.c.databit_id == databit_id,
-                    items.c.state == literal_column("'open'"),
-                    free,
-                )
-                .order_by(items.c.priority.desc(), items.c.id)
-                .limit(count - len(ids))
-                .with_for_update(skip_locked=True)
-            )
-            ids += [row.id for row in self._tx.rows(query)]
-        self._tx.update(items, {i: {"held_by": actor, "held_until": until} for i in ids})
-        return ids
+        of = {"databit_id": databit_id, "moment": moment}
+        found = self._tx.fetch(_HELD, actor=actor, **of)
+        found.sort(key=_best_first)
+        del found[count:]
+        if len(found) < count:
+            free = self._tx.fetch(_FREE, count=count - len(found), **of)
+            expired = self._tx.fetch(_EXPIRED, count=count - len(found), **of)
+            if expired:
+                free = sorted(free + expired, key=_best_first)
+            found += free[: count - len(found)]
+        old = {row.id: row for row in found}
+        self._tx.update(items, {i: {"held_by": actor, "held_until": until} for i in old}, old)
+        return [_shown(row, actor) for row in found]
 
     def release(self, ids: Sequence[int]) -> int:
         return self._tx.update(items, {i: {"held_by": None, "held_until": None} for i in ids})
@@ -214,29 +204,34 @@ class Items:
         )
 
     def decide(
-        self, made: Sequence[Decision], kind: str, actor: str, surface: str, reason: str
+        self,
+        made: Sequence[Decision],
+        kind: str,
+        actor: str,
+        surface: str,
+        reason: str,
+        rows: Mapping[int, Any] | None = None,
     ) -> int:
-        """Write decisions, each with a row of its own in the history, and end the claims."""
+        """Write decisions, each with a row of its own in the history, and end the claims.
+
+        Args:
+            rows: The items as `raw` or `of_databit` gave them in this transaction.
+        """
         moment = now()
-        self._tx.insert(
-            labels,
-            [
-                {
-                    "item_id": d.item_id,
-                    "kind": kind,
-                    "label": d.label,
-                    "reason": reason,
-                    "actor": actor,
-                    "surface": surface,
-                    "created_at": moment,
-                }
-                for d in made
-            ],
-        )
-        return self._tx.update(
-            items,
-            {
-                d.item_id: {
+        common = {
+            "kind": kind,
+            "reason": reason,
+            "actor": actor,
+            "surface": surface,
+            "created_at": moment,
+        }
+        self._tx.insert(labels, [{"item_id": d.item_id, "label": d.label, **common} for d in made])
+        said: dict[tuple[str, str | None], dict[str, Any]] = {}
+        new: dict[int, dict[str, Any]] = {}
+        for d in made:
+            values = said.get((d.state, d.label))
+            if values is None:
+                values = said[d.state, d.label] = {
                     "state": d.state,
                     "label": d.label,
                     "decided_by": actor,
@@ -244,37 +239,8 @@ class Items:
                     "held_by": None,
                     "held_until": None,
                 }
-                for d in made
-            },
-        )
-
-    def history(self, item_id: int) -> list[dict[str, Any]]:
-        """Suggestions and decisions of an item, oldest first."""
-        made = self._tx.rows(select(labels).where(labels.c.item_id == item_id))
-        given = self._tx.rows(select(suggestions).where(suggestions.c.item_id == item_id))
-        events = [
-            {
-                "at": r.created_at,
-                "kind": r.kind,
-                "label": r.label,
-                "by": r.actor,
-                "via": r.surface,
-                "note": r.reason,
-            }
-            for r in made
-        ]
-        events += [
-            {
-                "at": r.created_at,
-                "kind": "suggested",
-                "label": r.label,
-                "by": r.engine,
-                "via": f"run {r.run_id}" if r.run_id else "",
-                "note": f"{r.confidence:.0%} sure. {r.rationale}",
-            }
-            for r in given
-        ]
-        return sorted(events, key=lambda e: e["at"])
+            new[d.item_id] = values
+        return self._tx.update(items, new, rows)
 
     def status(self, databit_id: int) -> dict[str, Any]:
         """Counts by state, label and reviewer."""
@@ -336,25 +302,101 @@ class Items:
         return self._tx.rows(query.where(items.c.suggestion.is_(None)) if only_new else query)
 
     def _select(self) -> Select[Any]:
-        holder = and_(items.c.held_until.is_not(None), items.c.held_until >= now())
-        return (
-            select(
-                items.c.id,
-                databits.c.name.label("databit"),
-                items.c.state,
-                records.c.text,
-                items.c.label,
-                items.c.suggestion,
-                items.c.confidence,
-                items.c.why,
-                items.c.held_by,
-                holder.label("held"),
-            )
-            .join(databits, databits.c.id == items.c.databit_id)
-            .join(records, records.c.id == items.c.record_id)
-        )
+        return _select_shown(now())
 
 
-def _item(row: Row[Any]) -> Item:
+def _item(row: Any) -> Item:
     found = Item.model_validate(row)
     return found if row.held else found.model_copy(update={"held_by": None})
+
+
+def _shown(row: Any, holder: str) -> Item:
+    """A row of `_HELD` or `_FREE` as it is once claimed; every value comes from a typed column."""
+    return Item.model_construct(
+        id=row.id,
+        databit=row.databit,
+        state=row.state,
+        text=row.text,
+        label=row.label,
+        suggestion=row.suggestion,
+        confidence=row.confidence,
+        why=row.why,
+        held_by=holder,
+    )
+
+
+def _select_shown(moment: Any) -> Select[Any]:
+    holder = and_(items.c.held_until.is_not(None), items.c.held_until >= moment)
+    return (
+        select(
+            items.c.id,
+            databits.c.name.label("databit"),
+            items.c.state,
+            records.c.text,
+            items.c.label,
+            items.c.suggestion,
+            items.c.confidence,
+            items.c.why,
+            items.c.held_by,
+            holder.label("held"),
+        )
+        .join(databits, databits.c.id == items.c.databit_id)
+        .join(records, records.c.id == items.c.record_id)
+    )
+
+
+def _best_first(row: Any) -> tuple[float, int]:
+    return -row.priority, row.id
+
+
+def _claimable(databit_id: ColumnElement[Any], *where: Any) -> Select[Any]:
+    """Open items, with what a claim changes and shows, each query worded for a partial index.
+
+    A bound `state` would hide the index, and `+ 0` does hide one that must not be chosen.
+    """
+    return (
+        _select_shown(bindparam("moment", type_=BigInteger))
+        .add_columns(items.c.held_until, items.c.priority)
+        .where(
+            databit_id == bindparam("databit_id"),
+            items.c.state == literal_column("'open'"),
+            *where,
+        )
+    )
+
+
+def _next(databit_id: ColumnElement[Any], *where: Any) -> Select[Any]:
+    return (
+        _claimable(databit_id, *where)
+        .order_by(items.c.priority.desc(), items.c.id)
+        .limit(bindparam("count"))
+        .with_for_update(skip_locked=True, of=items)
+    )
+
+
+_RAW = Prepared(lambda sqlite: select(items).where(among(items.c.id, sqlite)))
+_QUEUED = Prepared(
+    lambda sqlite: select(items.c.record_id).where(
+        items.c.databit_id == bindparam("databit_id"), among(items.c.record_id, sqlite)
+    )
+)
+_SHOWN = Prepared(
+    lambda sqlite: _select_shown(bindparam("moment", type_=BigInteger)).where(
+        among(items.c.id, sqlite)
+    )
+)
+_HELD = Prepared(
+    lambda _: _claimable(
+        items.c.databit_id + 0,
+        items.c.held_by == bindparam("actor"),
+        items.c.held_until >= bindparam("moment"),
+    )
+)
+_FREE = Prepared(lambda _: _next(items.c.databit_id, items.c.held_by.is_(None)))
+_EXPIRED = Prepared(
+    lambda _: _next(
+        items.c.databit_id + 0,
+        items.c.held_by.is_not(None),
+        items.c.held_until < bindparam("moment"),
+    )
+)

@@ -5,12 +5,13 @@ at, so lineage is exactly as true as the data.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, select
 
 from databits.errors import Invalid, NotFound
+from databits.store.names import span
 from databits.store.tables import (
     databits,
     dataset_rows,
@@ -39,6 +40,8 @@ KINDS = (
     "feedback",
 )
 
+COUNTED = 10_000  # neighbours that are counted: a dataset of a million rows must not cost a count
+
 
 class Node(NamedTuple):
     kind: str
@@ -46,11 +49,21 @@ class Node(NamedTuple):
 
 
 class Step(NamedTuple):
-    """The neighbours of one kind, and how many there are in all."""
+    """The neighbours of one kind, and how many there are in all, counted up to `COUNTED`."""
 
     relation: str
     nodes: list[Node]
     total: int
+    more: bool
+    """Whether there are more than `total`."""
+
+
+class Edge(NamedTuple):
+    source: Node
+    relation: str
+    target: Node
+    total: int
+    more: bool
 
 
 _ID = re.compile(r"[0-9]{1,18}")
@@ -150,6 +163,7 @@ _DOWN: dict[str, list[tuple[str, str, _Query]]] = {
 class Lineage:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
+        self._labels: dict[Node, str] = {}
 
     def find(self, ref: str) -> Node:
         """`model:support@1` → the node.
@@ -191,14 +205,38 @@ class Lineage:
         steps = []
         for relation, kind, query in (_UP if up else _DOWN).get(node.kind, []):
             ids = query(node.id).subquery()
-            total = self._tx.count(ids)  # type: ignore[arg-type]
-            if total:
-                found = self._tx.rows(select(ids).order_by(*ids.c).limit(limit))
-                steps.append(Step(relation, [Node(kind, row[0]) for row in found], total))
+            found = self._tx.rows(select(ids).order_by(*ids.c).limit(limit + 1))
+            total = len(found)
+            if total > limit:
+                some = select(ids).limit(COUNTED + 1).subquery()
+                total = self._tx.count(some)  # type: ignore[arg-type]
+            if found:
+                nodes = [Node(kind, row[0]) for row in found[:limit]]
+                steps.append(Step(relation, nodes, min(total, COUNTED), total > COUNTED))
         return steps
+
+    def spans(self, nodes: Iterable[Node]) -> dict[Node, str]:
+        """Where items and records were read: file, and line, page, box or characters."""
+        found: dict[Node, str] = {}
+        origin = (sources.c.name, records.c.position, records.c.origin)
+        whence = records.join(sources, sources.c.id == records.c.source_id)
+        for kind, of, rows in (
+            ("record", records.c.id, whence),
+            ("item", items.c.id, whence.join(items, items.c.record_id == records.c.id)),
+        ):
+            ids = [node.id for node in nodes if node.kind == kind]
+            query = select(of, *origin).select_from(rows).where(of.in_(ids))
+            for row in self._tx.rows(query) if ids else ():
+                found[Node(kind, row.id)] = span(row.name, row.position, row.origin)
+        return found
 
     def label(self, node: Node) -> str:
         """The reference that a caller can use: `dataset:support@2`."""
+        if node not in self._labels:
+            self._labels[node] = self._label(node)
+        return self._labels[node]
+
+    def _label(self, node: Node) -> str:
         names: dict[str, Select[Any]] = {
             "source": select(sources.c.name).where(sources.c.id == node.id),
             "databit": select(databits.c.name).where(databits.c.id == node.id),
@@ -221,18 +259,16 @@ class Lineage:
             return f"{node.kind}:{node.id}"
         return f"{node.kind}:{'@'.join(map(str, row))}" if row else f"{node.kind}:{node.id}"
 
-    def walk(
-        self, start: Node, *, up: bool, depth: int, fan: int
-    ) -> list[tuple[Node, str, Node, int]]:
-        """Edges (from, relation, to, total of that kind) found breadth-first from `start`."""
-        edges: list[tuple[Node, str, Node, int]] = []
+    def walk(self, start: Node, *, up: bool, depth: int, fan: int) -> list[Edge]:
+        """Edges found breadth-first from `start`; of each kind, `fan` neighbours are followed."""
+        edges: list[Edge] = []
         seen, frontier = {start}, [start]
         for _ in range(depth):
             following: list[Node] = []
             for node in frontier:
                 for step in self.neighbours(node, up=up, limit=fan):
                     for other in step.nodes:
-                        edges.append((node, step.relation, other, step.total))
+                        edges.append(Edge(node, step.relation, other, step.total, step.more))
                         if other not in seen:
                             seen.add(other)
                             following.append(other)

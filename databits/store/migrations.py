@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from databits.errors import Conflict
-from databits.store.tables import audit, change_rows, counters, metadata, runs
+from databits.store.tables import audit, change_rows, changes, counters, items, metadata, runs
 
 _ledger = Table(
     "migrations",
@@ -53,8 +53,10 @@ def _governance(db: Connection) -> None:
         runs.c.cost,
     ):
         _add_column(db, column)
-    for index in runs.indexes:
-        index.create(db, checkfirst=True)
+    db.exec_driver_sql("DROP INDEX IF EXISTS ix_items_claim")
+    for table in (runs, items, changes, change_rows, audit):
+        for index in table.indexes:
+            index.create(db, checkfirst=True)
 
 
 def _add_column(db: Connection, column: Column[Any]) -> None:

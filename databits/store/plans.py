@@ -3,14 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
-from databits.errors import NotFound
+from databits.errors import Conflict, NotFound
 from databits.model import Plan
 from databits.store.tables import plans
 from databits.store.transaction import Transaction, now
 
 OPEN = ("pending", "approved")
+SAMPLE = 5
+
+
+class PlanMoved(Conflict):
+    """What a plan was made from is not so any more; `plan_id` says which plan."""
+
+    def __init__(self, plan_id: int) -> None:
+        super().__init__(
+            f"What plan {plan_id} was made from has changed, so it is stale and nothing was done."
+        )
+        self.plan_id = plan_id
 
 
 class Plans:
@@ -32,7 +43,7 @@ class Plans:
             operation=operation,
             arguments=dict(arguments),
             digest=digest,
-            preview=dict(preview),
+            preview={**preview, "sample": list(preview["sample"])[:SAMPLE]},
             state="pending",
             asked_by=asked_by,
             actor=dict(actor),
@@ -63,6 +74,53 @@ class Plans:
         )
         return _plan(row) if row is not None else None
 
+    def close_stale(
+        self, operation: str, arguments: Mapping[str, Any], asked_by: str, digest: str
+    ) -> None:
+        """Write off what a new look showed to be over: the plans whose time is up, and those of the
+        same call by the same person that were made from another state.
+
+        A stale approval must not come back to life when the state happens to return.
+        """
+        moment = now()
+        self._tx.db.execute(
+            update(plans)
+            .where(plans.c.state.in_(OPEN), plans.c.expires_at <= moment)
+            .values(state="expired")
+        )
+        same = select(plans.c.id, plans.c.arguments).where(
+            plans.c.state.in_(OPEN),
+            plans.c.operation == operation,
+            plans.c.asked_by == asked_by,
+            plans.c.digest != digest,
+        )
+        for row in self._tx.rows(same):
+            if row.arguments == arguments:
+                self.set(row.id, "stale")
+
+    def successor(self, plan_id: int) -> int | None:
+        """The newest open plan of the same call by the same person."""
+        old = self.raw(plan_id)
+        query = select(plans.c.id, plans.c.arguments).where(
+            plans.c.id > plan_id,
+            plans.c.operation == old.operation,
+            plans.c.asked_by == old.asked_by,
+            plans.c.state.in_(OPEN),
+            plans.c.expires_at > now(),
+        )
+        rows = self._tx.rows(query.order_by(plans.c.id.desc()))
+        return next((row.id for row in rows if row.arguments == old.arguments), None)
+
+    def closed(self, plan: Plan, only: str) -> Conflict:
+        """Why a plan in this state can not be used, and which one can; `only` says what it took."""
+        told = f"Plan {plan.id} is {plan.state}; {only}."
+        if plan.state == "expired":
+            told += f" It was open until {plan.expires_at:%Y-%m-%d %H:%M} UTC."
+        if plan.state in ("stale", "expired"):
+            newer = self.successor(plan.id)
+            told += in_its_place(newer)
+        return Conflict(told)
+
     def page(self, state: str | None, after: int, limit: int) -> list[Plan]:
         """Newest first; one that waits, or was approved and not carried out, expires with its time."""
         query = select(plans).where(*_in(state)).order_by(plans.c.id.desc()).limit(limit)
@@ -89,12 +147,22 @@ class Plans:
         )
 
 
+def in_its_place(plan_id: int | None) -> str:
+    """How to go on when a plan is over."""
+    if plan_id is None:
+        return " Call the operation again: it makes a new plan."
+    return (
+        f" Plan {plan_id} was made from the present state and waits for a person: list_approvals."
+    )
+
+
 def _in(state: str | None) -> list[ColumnElement[bool]]:
-    """Plans that show as in this state; `expired` is never written, it comes with the time."""
+    """Plans that show as in this state; an open one shows as expired before that is written."""
     if state is None:
         return []
     if state == "expired":
-        return [plans.c.state.in_(OPEN), plans.c.expires_at <= now()]
+        over = and_(plans.c.state.in_(OPEN), plans.c.expires_at <= now())
+        return [or_(plans.c.state == "expired", over)]
     here = plans.c.state == state
     return [here, plans.c.expires_at > now()] if state in OPEN else [here]
 

@@ -120,17 +120,24 @@ items = Table(
     UniqueConstraint("databit_id", "record_id"),
     Index("ix_items_databit_id_id", "databit_id", "id"),
     Index("ix_items_state", "databit_id", "state", "id"),
+    # The next item is the first of this index, however many are claimed.
     Index(
-        "ix_items_claim",
+        "ix_items_free",
         "databit_id",
         text("priority DESC"),
         "id",
-        sqlite_where=text("state = 'open'"),
-        postgresql_where=text("state = 'open'"),
+        sqlite_where=text("state = 'open' AND held_by IS NULL"),
+        postgresql_where=text("state = 'open' AND held_by IS NULL"),
     ),
     Index(
         "ix_items_held",
         "held_by",
+        sqlite_where=text("held_by IS NOT NULL"),
+        postgresql_where=text("held_by IS NOT NULL"),
+    ),
+    Index(
+        "ix_items_held_until",
+        "held_until",
         sqlite_where=text("held_by IS NOT NULL"),
         postgresql_where=text("held_by IS NOT NULL"),
     ),
@@ -266,6 +273,8 @@ changes = Table(
     Column("undo_of", Id),
     Column("run_id", Id),
     _at("at"),
+    Index("ix_changes_actor_id", "actor", "id"),
+    Index("ix_changes_operation_id", "operation", "id"),
 )
 change_rows = Table(
     "change_rows",
@@ -287,6 +296,13 @@ change_rows = Table(
     Column("after", Document),
     Index("ix_change_rows_change_id_id", "change_id", "id"),
     Index("ix_change_rows_row", "table_name", "row_id"),
+    Index(
+        "ix_change_rows_range",
+        "table_name",
+        "row_id",
+        sqlite_where=text("last_id IS NOT NULL"),
+        postgresql_where=text("last_id IS NOT NULL"),
+    ),
 )
 plans = Table(
     "plans",
@@ -408,6 +424,12 @@ audit = Table(
     Column("hash", String(64), nullable=False),
     Index("ix_audit_operation_id", "operation", "id"),
     Index("ix_audit_actor_id", "actor", "id"),
+    Index(
+        "ix_audit_change_id",
+        "change_id",
+        sqlite_where=text("change_id IS NOT NULL"),
+        postgresql_where=text("change_id IS NOT NULL"),
+    ),
 )
 
 DERIVED = frozenset({"vectors"})

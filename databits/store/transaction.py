@@ -4,33 +4,22 @@ Every insert, update and delete of a `CHANGED` table goes through here and leave
 was there before, so that `undo_change` needs no knowledge of the operation it undoes.
 """
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Executable,
-    Row,
-    Table,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Executable, Row, Table, func, select
 
-from databits.store.tables import CHANGED, change_rows, changes, counters
+from databits.store.driver import FEW, Prepared, among, document, documents, plain
+from databits.store.ledger import Ids, Image, Ledger
+from databits.store.tables import CHANGED
 
 Values = Mapping[str, Any]
 _TRACKED = frozenset(t.name for t in CHANGED)
-_BATCH = 10_000  # rows a statement: bounds memory, not speed
-
-
-_LAST_CHANGE = select(func.max(changes.c.id))
-_ADD_CHANGE = insert(changes)
-_ADD_IMAGES = insert(change_rows)
+_BATCH = 50_000  # rows a statement: bounds memory, not speed
+_FEW_KINDS = 200  # sets of new values from which on an update goes row by row
+_IMAGES: dict[tuple[str, tuple[str, ...]], Prepared] = {}
 
 
 def now() -> int:
@@ -38,60 +27,40 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-class Ids:
-    """Hands out ids, from blocks that it takes from `counters`: one look there serves many rows.
-
-    A block is good as long as the transaction that took it stands, so whoever rolls back must call
-    `forget`. What was left of a block is then skipped, never handed out twice.
-    """
-
-    def __init__(self, block: int = 1) -> None:
-        self._block = block
-        self._free: dict[str, range] = {}
-
-    def take(self, db: Connection, name: str, count: int) -> range:
-        free = self._free.get(name, range(0))
-        if len(free) < count:
-            free = self._reserve(db, name, max(count, self._block))
-        self._free[name] = free[count:]
-        return free[:count]
-
-    def forget(self) -> None:
-        self._free.clear()
-
-    def _reserve(self, db: Connection, name: str, count: int) -> range:
-        last = db.execute(
-            update(counters)
-            .where(counters.c.name == name)
-            .values(last=counters.c.last + count)
-            .returning(counters.c.last)
-        ).scalar()
-        if last is None:
-            last = count
-            db.execute(insert(counters), {"name": name, "last": last})
-        return range(int(last) - count + 1, int(last) + 1)
-
-
 class Transaction:
     """A connection inside a transaction, with at most one change being recorded."""
 
-    def __init__(self, db: Connection, ids: "Ids | None" = None) -> None:
-        self.db = db
+    def __init__(self, db: Connection, ledger: Ledger | None = None) -> None:
+        self._db = db
+        self.ledger = ledger or Ledger(db)
+        self.driver = self.ledger.driver
         self.change_id: int | None = None
-        self._ids = ids or Ids()
+        self.wrote = False
+        """Whether a rollback is needed to take back what was done so far."""
         self._about: dict[str, Any] | None = None
-        self._touched: list[dict[str, Any]] = []
+        self._images: list[Image] = []
+        self._rows = 0
+
+    @property
+    def db(self) -> Connection:
+        """The connection, for what the methods here do not do."""
+        self.wrote = True  # for all we know
+        self._look()
+        return self._db
 
     # reading ------------------------------------------------------------------------------
 
     def rows(self, statement: Executable) -> Sequence[Row[Any]]:
-        return self.db.execute(statement).all()
+        self._look()
+        return self._db.execute(statement).all()
 
     def one(self, statement: Executable) -> Row[Any] | None:
-        return self.db.execute(statement).first()
+        self._look()
+        return self._db.execute(statement).first()
 
     def value(self, statement: Executable) -> Any:
-        return self.db.execute(statement).scalar()
+        self._look()
+        return self._db.execute(statement).scalar()
 
     def get(self, table: Table, row_id: int) -> Row[Any] | None:
         return self.one(select(table).where(table.c.id == row_id))
@@ -99,58 +68,172 @@ class Transaction:
     def count(self, table: Table, *where: Any) -> int:
         return int(self.value(select(func.count()).select_from(table).where(*where)))
 
+    def fetch(self, prepared: Prepared, **values: Any) -> list[Any]:
+        """The rows of a prepared statement, which must not look at the log tables."""
+        return self.driver.fetch(prepared, **values)
+
+    def _look(self) -> None:
+        if self.ledger.pending:
+            self.ledger.flush()
+
     # writing ------------------------------------------------------------------------------
 
     def allocate(self, table: Table, count: int = 1) -> range:
         """The next `count` ids of a table; ids are never handed out twice, even after an undo."""
         if count < 1:
             return range(0)
-        return self._ids.take(self.db, table.name, count)
+        self.wrote = True
+        return self.ledger.ids.take(self.driver, table.name, count)
 
     def insert(self, table: Table, rows: Sequence[Values]) -> list[int]:
-        """Insert rows, giving each an id where it has none; returns the ids, in order."""
+        """Insert rows, giving each an id where it has none; returns the ids, in order.
+
+        Every row has the same columns.
+        """
         if not rows:
             return []
+        self.wrote = True
+        names = tuple(name for name in rows[0] if name != "id")
         given = "id" in rows[0]
         ids = [int(row["id"]) for row in rows] if given else list(self.allocate(table, len(rows)))
+        texts = documents(table, names)
         for start in range(0, len(rows), _BATCH):
-            batch = [
-                {**row, "id": i}
-                for row, i in zip(rows[start : start + _BATCH], ids[start:], strict=False)
-            ]
-            self.db.execute(insert(table), batch)
-        self._record(table, ((i, "insert", None, None) for i in ids))
+            batch = []
+            for i, row in zip(ids[start : start + _BATCH], rows[start:], strict=False):
+                values = [row[name] for name in names]
+                for n in texts:
+                    values[n] = document(values[n])
+                batch.append((i, *values))
+            self.driver.insert(table, ("id", *names), batch)
+        if table.name in _TRACKED:
+            name = table.name
+            ranges = _ranges(ids)
+            images = [Image(name, a, b if b > a else None, "insert", None, None) for a, b in ranges]
+            self._record(table, images, len(ids))
         return ids
 
     def add(self, table: Table, **values: Any) -> int:
         """Insert one row; returns its id."""
         return self.insert(table, [values])[0]
 
-    def update(self, table: Table, new: Mapping[int, Values]) -> int:
-        """Set columns of rows by id; every row sets the same columns. Returns how many rows."""
+    def update(
+        self, table: Table, new: Mapping[int, Values], old: Mapping[int, Any] | None = None
+    ) -> int:
+        """Set columns of rows by id; every row sets the same columns. Returns how many rows.
+
+        Args:
+            old: The rows as they are, with at least those columns, where the caller has read them
+                in this transaction.
+        """
         if not new:
             return 0
-        names = sorted(next(iter(new.values())))
-        old = self._images(table, list(new), names)
-        moved = {i: values for i, values in new.items() if i in old}
-        statement = (
-            update(table)
-            .where(table.c.id == bindparam("row_id"))
-            .values({name: bindparam(f"new_{name}") for name in names})
-        )
-        bound = [{"row_id": i, **{f"new_{n}": v[n] for n in names}} for i, v in moved.items()]
-        for start in range(0, len(bound), _BATCH):
-            self.db.execute(statement, bound[start : start + _BATCH])
-        self._record(table, ((i, "update", old[i], dict(v)) for i, v in moved.items()))
-        return len(moved)
+        self.wrote = True
+        names = tuple(sorted(next(iter(new.values()))))
+        if old is None and len(new) > FEW and plain(table, names):
+            kinds = _kinds(new, names)
+            if kinds is not None:
+                return self._update_kinds(table, names, kinds)
+        before = self._before(table, new, names, old)
+        texts = documents(table, names)
+        after: dict[int, tuple[Any, ...]] = {}
+        for i in before:
+            values = new[i]
+            row = [values[name] for name in names]
+            for n in texts:
+                row[n] = document(row[n])
+            after[i] = tuple(row)
+        self.driver.update(table, names, after)
+        if table.name in _TRACKED:
+            told: dict[Any, str | None] = {}  # most rows of a batch go from one state to another
+            images = [
+                Image(
+                    table.name,
+                    i,
+                    None,
+                    "update",
+                    _image(told, names, before[i], ()),
+                    _image(told, names, values, texts),
+                )
+                for i, values in after.items()
+            ]
+            self._record(table, images, len(images))
+        return len(before)
+
+    def _update_kinds(
+        self, table: Table, names: tuple[str, ...], kinds: Mapping[tuple[Any, ...], Sequence[int]]
+    ) -> int:
+        """An update in which many rows get the same values: the database makes the images."""
+        count = 0
+        for values, ids in kinds.items():
+            if table.name in _TRACKED:
+                after = document(dict(zip(names, values, strict=True)))
+                self._record_there(table, "update", names, ids, after)
+            count += self.driver.set_all(table, names, values, ids)
+        return count
 
     def delete(self, table: Table, ids: Sequence[int]) -> int:
         """Delete rows by id; returns how many."""
-        old = self._images(table, ids, [c.name for c in table.c])
-        for part in _parts(list(old)):
-            self.db.execute(delete(table).where(table.c.id.in_(part)))
-        self._record(table, ((i, "delete", image, None) for i, image in old.items()))
+        if not ids:
+            return 0
+        self.wrote = True
+        names = tuple(str(c.name) for c in table.c)
+        if len(ids) > FEW and plain(table, names) and table.name in _TRACKED:
+            self._record_there(table, "delete", names, ids, None)
+            return self.driver.delete(table, ids)
+        old = self._read(table, ids, names)
+        if old:
+            self.driver.delete(table, list(old))
+        if table.name in _TRACKED:
+            images = [
+                Image(
+                    table.name,
+                    i,
+                    None,
+                    "delete",
+                    document(dict(zip(names, row, strict=True))),
+                    None,
+                )
+                for i, row in old.items()
+            ]
+            self._record(table, images, len(images))
         return len(old)
+
+    def _record_there(
+        self, table: Table, kind: str, names: tuple[str, ...], ids: Sequence[int], after: str | None
+    ) -> None:
+        """Record what is about to happen to many rows without reading them into this process."""
+        change_id = self._change(table)
+        # What was recorded before it has to come before it.
+        self.ledger.add_images(change_id, self._images)
+        self._images = []
+        self._rows += self.ledger.image_there(change_id, table, kind, names, ids, after)
+
+    def _before(
+        self,
+        table: Table,
+        new: Mapping[int, Any],
+        names: tuple[str, ...],
+        old: Mapping[int, Any] | None,
+    ) -> dict[int, tuple[Any, ...]]:
+        if old is None:
+            return self._read(table, list(new), names)
+        return {i: tuple([getattr(old[i], name) for name in names]) for i in new if i in old}
+
+    def _read(
+        self, table: Table, ids: Sequence[int], names: tuple[str, ...]
+    ) -> dict[int, tuple[Any, ...]]:
+        """What the rows hold now, by id; rows that do not exist are left out."""
+        key = (table.name, names)
+        prepared = _IMAGES.get(key)
+        if prepared is None:
+            columns = [table.c[name] for name in names]
+            prepared = _IMAGES[key] = Prepared(
+                lambda sqlite: select(table.c.id.label("row_id"), *columns).where(
+                    among(table.c.id, sqlite)
+                )
+            )
+        found = self.driver.fetch(prepared, ids=self.driver.ids(ids))
+        return {row[0]: row[1:] for row in found}
 
     # changes ------------------------------------------------------------------------------
 
@@ -179,58 +262,80 @@ class Transaction:
 
     def end_change(self) -> int | None:
         """Write the change; returns its id, or None when nothing changed."""
-        change_id, images = self.change_id, self._touched
-        if change_id is not None:
-            row = {"id": change_id, "state": "applied", "rows": len(images), "at": now()}
-            self.db.execute(_ADD_CHANGE, {**row, **(self._about or {})})
-            for image, i in zip(images, self.allocate(change_rows, len(images)), strict=True):
-                image["id"] = i
-            for start in range(0, len(images), _BATCH):
-                self.db.execute(_ADD_IMAGES, images[start : start + _BATCH])
-        self._about, self.change_id, self._touched = None, None, []
+        change_id, images, about = self.change_id, self._images, self._about
+        if change_id is not None and about is not None:
+            row = {"id": change_id, "state": "applied", "rows": self._rows, "at": now(), **about}
+            self.ledger.add_images(change_id, images)
+            self.ledger.add_change(row)
+        self._about, self.change_id, self._images, self._rows = None, None, [], 0
         return change_id
 
-    def _open_change(self, table: Table) -> int:
+    def _record(self, table: Table, images: Iterable[Image], rows: int) -> None:
+        if rows:
+            self._change(table)
+            self._images += images
+            self._rows += rows
+
+    def _change(self, table: Table) -> int:
+        """The id of the change being recorded."""
         if self._about is None:
             raise RuntimeError(f"a write to {table.name} outside a change")
         if self.change_id is None:
-            # Changes are ordered by id, whichever process makes them: the next one is the last plus one.
-            self.change_id = int(self.value(_LAST_CHANGE) or 0) + 1
+            self.change_id = self.ledger.next_change()
         return self.change_id
 
-    def _record(
-        self, table: Table, images: Iterable[tuple[int, str, Values | None, Values | None]]
-    ) -> None:
-        if table.name not in _TRACKED:
-            return
-        touched = [
-            {
-                "table_name": table.name,
-                "row_id": row_id,
-                "kind": kind,
-                "before": dict(before) if before is not None else None,
-                "after": dict(after) if after is not None else None,
-            }
-            for row_id, kind, before, after in images
-        ]
-        if touched:
-            change_id = self._open_change(table)
-            self._touched += [{**image, "change_id": change_id} for image in touched]
 
-    def _images(
-        self, table: Table, ids: Sequence[int], names: Sequence[str]
-    ) -> dict[int, dict[str, Any]]:
-        """What the rows hold now, by id; rows that do not exist are left out."""
-        columns = [table.c[name] for name in names]
-        found: dict[int, dict[str, Any]] = {}
-        for part in _parts(ids):
-            for row in self.db.execute(
-                select(table.c.id.label("_id"), *columns).where(table.c.id.in_(part))
-            ):
-                found[row[0]] = dict(zip(names, row[1:], strict=True))
-        return found
+def _kinds(
+    new: Mapping[int, Values], names: tuple[str, ...]
+) -> dict[tuple[Any, ...], list[int]] | None:
+    """New values → the rows that get them; None when there are too many for a statement each."""
+    kinds: dict[tuple[Any, ...], list[int]] = {}
+    known: dict[int, list[int]] = {}  # callers share the values of rows that get the same
+    for i, values in new.items():
+        ids = known.get(id(values))
+        if ids is None:
+            ids = known[id(values)] = kinds.setdefault(tuple(values[n] for n in names), [])
+            if len(kinds) > _FEW_KINDS:
+                return None
+        ids.append(i)
+    return kinds
+
+
+def _image(
+    told: dict[Any, str | None],
+    names: tuple[str, ...],
+    values: tuple[Any, ...],
+    texts: tuple[int, ...],
+) -> str | None:
+    """A row's values as JSON; `texts` are the places of those that are JSON already."""
+    try:
+        known = told.get(values)
+    except TypeError:  # a document among them
+        return document(dict(zip(names, values, strict=True)))
+    if known is None:
+        plain: Sequence[Any] = values
+        if texts:
+            plain = [json.loads(v) if n in texts and v else v for n, v in enumerate(values)]
+        known = told[values] = document(dict(zip(names, plain, strict=True)))
+    return known
+
+
+def _ranges(ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Ids as ranges (first, last) of consecutive ones, in order."""
+    found: list[tuple[int, int]] = []
+    first = last = ids[0]
+    for i in ids[1:]:
+        if i != last + 1:
+            found.append((first, last))
+            first = i
+        last = i
+    found.append((first, last))
+    return found
 
 
 def _parts(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
     """Slices that fit the databases' limits on bound parameters."""
     return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+__all__ = ["Ids", "Transaction", "now"]

@@ -14,6 +14,8 @@ from databits.store.tables import audit, changes, sources
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def work_for(desk: "Desk", **given: Any) -> Work:
     op = find("import_files")

@@ -13,6 +13,8 @@ from databits.store.transaction import now
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 LENA = Actor("lena", "labeler", "test", person=True)
 RITA = Actor("rita", "reviewer", "test", person=True)
 

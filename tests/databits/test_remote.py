@@ -13,7 +13,7 @@ import pytest
 from databits.errors import DatabitsError, Invalid, NotAllowed, NotFound, Unavailable
 from databits.local_api import answer
 from databits.model import Planned, Run
-from databits.remote import FILE, Remote, announce, serving, withdraw
+from databits.remote import FILE, Gone, Remote, announce, serving, withdraw
 from databits.settings import Settings
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_only_three_calls_are_handed_over(queued: "Desk") -> None:
 
 def test_a_wrong_secret_gets_nothing(queued: "Desk", remote: Remote) -> None:
     before = queued.state()
-    stranger = Remote(remote._server._replace(token="guess"))
+    stranger = Remote(remote.server._replace(token="guess"))
     with pytest.raises(Unavailable, match="once more"):
         stranger.run("skip_items", {"databit": "support", "items": [1]}, queued.actor)
     assert queued.state() == before
@@ -151,6 +151,6 @@ def test_what_a_dead_server_left_behind_is_nobody_serving(tmp_path: Path, left: 
 def test_a_server_that_stopped_answering_says_what_to_look_at(
     queued: "Desk", remote: Remote
 ) -> None:
-    gone = Remote(remote._server._replace(port=1))
-    with pytest.raises(Unavailable, match="databits up"):
+    gone = Remote(remote.server._replace(port=1))
+    with pytest.raises(Gone, match="Call once more"):
         gone.run("list_databits", {}, queued.actor)

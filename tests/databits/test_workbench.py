@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from databits.actor import Actor
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 REJECT = {"databit": "support", "verdict": "reject", "contains": "parcel"}
 
 
@@ -170,8 +172,8 @@ def test_when_the_state_moves_after_the_approval_a_new_plan_is_made(
     queued("skip_items", databit="support", items=[1])
     again = plan_of(queued, agent, everything)
     assert (again.id != plan.id, again.count) == (True, 17)
-    carried = queued.workbench.carry_out(plan.id)
-    assert isinstance(carried, Planned)
+    with pytest.raises(Conflict, match=f"stale.*Plan {again.id} was made"):
+        queued.workbench.carry_out(plan.id)
     assert rejected(queued) == []
 
 

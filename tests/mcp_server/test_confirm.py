@@ -7,8 +7,10 @@ import pytest
 from mcp.types import ElicitRequestFormParams, ElicitResult
 
 from databits.actor import Actor
-from databits.model import Plan, Run
-from databits.operation import find
+from databits.change import Work
+from databits.model import Changed, Plan, Run
+from databits.operation import CATALOGUE, Operation, Preview, find
+from databits.store import Store
 from databits.workbench import Workbench
 from mcp_server.auth import local_actor
 from mcp_server.confirm import DECLINED, Confirmation
@@ -132,7 +134,10 @@ async def test_a_yes_to_few_items_does_not_hold_for_many_in_the_middle_of_a_call
     async with connect("legacy", answer) as client:
         done = await client.call_tool("bulk_label", LABEL_ALL)
     assert done.is_error
-    assert _text(done).endswith("Call bulk_label again: it makes a new plan and asks again.")
+    assert _text(done).endswith("Call bulk_label again: it asks about that plan.")
+    states = {plan.id: (plan.state, plan.count) for plan in plans(workbench)}
+    assert states == {1: ("stale", 2), 2: ("pending", 52)}
+    assert "Plan 2 was made from the present state" in _text(done)
     assert undecided(workbench) == 52
 
 
@@ -262,6 +267,37 @@ async def test_a_relays_no_makes_no_further_plan(
     assert undecided(workbench) == 2
 
 
+async def test_a_job_whose_key_is_known_answers_with_its_run_and_asks_nobody(
+    connect: Connect, workbench: Workbench, monkeypatch: pytest.MonkeyPatch, era: str
+) -> None:
+    def preview(store: Store) -> Preview:
+        return Preview(summary="Publish it.")
+
+    def publish(work: Work) -> Changed:
+        """Publish what there is. It takes a while."""
+        return work.commit(lambda _: Changed())
+
+    publish.__module__ = "test_confirm.deploy.publish"
+    op = Operation(publish, "engineer", "consequential", job=True, preview=preview)
+    monkeypatch.setitem(CATALOGUE, "publish", op)
+    meta = {"databits/idempotencyKey": "monday"}
+    asked: list[str] = []
+
+    def yes(params: ElicitRequestFormParams) -> ElicitResult:
+        asked.append(params.message)
+        plan = params.requested_schema["properties"]["plan"]["default"]
+        return ElicitResult(action="accept", content={"approve": True, "plan": plan})
+
+    async with connect(era, yes) as client:
+        first = await client.call_tool("publish", {}, meta=meta)
+        again = await client.call_tool("publish", {}, meta=meta)
+    assert first.structured_content is not None
+    assert again.structured_content is not None
+    assert first.structured_content["run"]["id"] == again.structured_content["run"]["id"]
+    assert len(asked) == 1
+    assert len(plans(workbench)) == 1
+
+
 async def test_an_approved_job_answers_with_its_run(workbench: Workbench) -> None:
     now = datetime.now(UTC)
     run = Run(id=4, operation="launch_fine_tune", state="queued", actor="ana", created_at=now)
@@ -284,7 +320,7 @@ async def test_an_approved_job_answers_with_its_run(workbench: Workbench) -> Non
         def propose(self, *_: object) -> Plan:
             return plan
 
-        def run(self, *_: object, progress: object = None) -> Run:
+        def run(self, *_: object, progress: object = None, key: object = None) -> Run:
             return run
 
     actor = Actor("ana", "admin", "mcp")

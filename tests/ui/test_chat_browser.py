@@ -79,7 +79,7 @@ def test_a_plan_that_moved_on_is_not_carried_out(page: Any, queued: Desk) -> Non
     answered(page, "A person must approve this first.")
     queued("reject_items", databit="support", items=[18])
     press_button(page, "Approve")
-    answered(page, "has changed, so it can not be approved")
+    answered(page, "has changed, so it is stale and nothing was done")
     assert approved(queued) == set()
 
 

@@ -52,9 +52,10 @@ def test_a_change_is_undone_by_its_button(page: Any, labelled: Desk) -> None:
 def test_a_change_that_others_rest_on_says_so(page: Any, labelled: Desk) -> None:
     open_tab(page, "History")
     first = labelled("list_changes", operation="queue_items").rows[0].id
-    page.click(f"button[data-undo='{first}']")
+    row = page.locator("#changes tr", has_text="queue items")
+    row.locator("summary").click()
     page.wait_for_selector(f"text=Change {first} can not be undone")
-    assert labelled("list_items", databit="support").total == 18
+    assert row.locator("button").count() == 0
 
 
 def test_the_audit_log_is_shown_and_checked(page: Any) -> None:

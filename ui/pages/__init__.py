@@ -22,6 +22,6 @@ def asset(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def render(name: str, **values: object) -> str:
+def render(name: str, /, **values: object) -> str:
     """A template with values, every one of them escaped."""
     return _templates.get_template(name).render(**values)

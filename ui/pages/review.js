@@ -51,6 +51,7 @@ function take(found) {
   total = found.total;
   end.dataset.next = found.next || "";
   end.dataset.skipped = found.skipped;
+  drawPlans(found.plans);
 }
 
 async function more() {
@@ -153,6 +154,7 @@ function show() {
   $(".why").textContent = [current.why, current.rationale].filter(Boolean).join(" ");
   notice(current.problem || "");
   filter.value = "";
+  foldHistory();
   drawChoice();
   drawMeter();
   drawUndo();
@@ -237,6 +239,7 @@ function drawChoice(chosen) {
 
 function act(verb) {
   if (verb === "undo") undo();
+  else if (verb === "plans") openApprovals();
   else if (verb === "help") {
     help.hidden = !help.hidden;
     $('[data-verb="help"]').setAttribute("aria-expanded", String(!help.hidden));

@@ -1,8 +1,17 @@
 """The embedded default: one machine, no account, no network."""
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
+from databits.actor import Actor
+from databits.change import Progress
+from databits.model import Plan
+from databits.platforms.embedded.owner import Ownership
+from databits.settings import Settings
+from databits.store.database import Database
 from databits.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -19,8 +28,32 @@ class Embedded(Workbench):
     """SQLite, folders, local engines, worker processes and a local gateway.
 
     Engines are imported when an operation first asks for one: the catalogue and the MCP server
-    start without them.
+    start without them. A process that takes calls owns its SQLite file; workers only execute runs.
     """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.ownership = Ownership(settings.url)
+
+    def run(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        actor: Actor,
+        *,
+        progress: Progress | None = None,
+        key: str | None = None,
+    ) -> BaseModel:
+        self.ownership.take()
+        return super().run(name, arguments, actor, progress=progress, key=key)
+
+    def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
+        self.ownership.take()
+        return super().propose(name, arguments, actor)
+
+    @cached_property
+    def database(self) -> Database:
+        return _Owned(self.settings.url, self.ownership)
 
     @cached_property
     def lake(self) -> "Folder":
@@ -63,3 +96,15 @@ class Embedded(Workbench):
         from databits.monitoring import Monitoring
 
         return Monitoring(self.models)
+
+
+class _Owned(Database):
+    """Who closes the database lets go of the workspace."""
+
+    def __init__(self, url: str, ownership: Ownership) -> None:
+        super().__init__(url)
+        self._ownership = ownership
+
+    def close(self) -> None:
+        super().close()
+        self._ownership.release()

@@ -1,9 +1,21 @@
+from typing import TYPE_CHECKING
+
 from databits.actor import Actor
-from databits.decide import Decided, held_by_another, refuse_if_nothing, target
+from databits.decide import (
+    OWN_LABEL,
+    Decided,
+    held_by_another,
+    own_labels,
+    refuse_if_nothing,
+    target,
+)
 from databits.operation import operation
 from databits.store import Store
 from databits.store.items import Decision
 from databits.types import DatabitName, ItemIds, Reason
+
+if TYPE_CHECKING:
+    from databits.directory import Directory
 
 
 @operation(
@@ -18,15 +30,23 @@ from databits.types import DatabitName, ItemIds, Reason
     ),
 )
 def approve_labels(
-    store: Store, actor: Actor, *, databit: DatabitName, items: ItemIds, reason: Reason = ""
+    store: Store,
+    directory: "Directory",
+    actor: Actor,
+    *,
+    databit: DatabitName,
+    items: ItemIds,
+    reason: Reason = "",
 ) -> Decided:
     """Approve the suggested or pending labels of items, so that they count as training data.
 
-    Items with no label to approve, or claimed by somebody else, are skipped and listed.
+    Items with no label to approve, or claimed by somebody else, are skipped and listed; so are,
+    under the policy separation, items that one labelled oneself.
     """
     _, rows = target(store, databit, items)
     made: list[Decision] = []
     skipped: dict[int, str] = {}
+    own = own_labels(store, directory, databit, rows, actor)
     for i, row in rows.items():
         label = row.label if row.state == "labeled" else row.suggestion
         why = held_by_another(row, actor)
@@ -34,10 +54,12 @@ def approve_labels(
             why = "approved already"
         elif label is None:
             why = "it has no suggestion; correct_labels gives it a label"
+        elif i in own:
+            why = OWN_LABEL
         if why or label is None:
             skipped[i] = why or ""
         else:
             made.append(Decision(i, "approved", label))
     refuse_if_nothing([d.item_id for d in made], skipped)
-    store.items.decide(made, "approve", actor.name, actor.surface, reason)
+    store.items.decide(made, "approve", actor.name, actor.surface, reason, rows)
     return Decided(databit=databit, decided=[d.item_id for d in made], skipped=skipped)

@@ -1,16 +1,19 @@
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from databits.actor import Actor
-from databits.decide import label_of
+from databits.decide import OWN_LABEL, label_of, own_labels, separated
 from databits.errors import Invalid, NotReady
 from databits.model import Changed
 from databits.operation import Preview, operation
 from databits.store import Store
+from databits.store.audit import digest
 from databits.store.items import Decision, Filter
-from databits.store.transaction import now
 from databits.types import DatabitName, Label, Share
+
+if TYPE_CHECKING:
+    from databits.directory import Directory
 
 Verdict = Literal["approve", "reject", "label"]
 
@@ -22,6 +25,8 @@ class BulkLabelled(Changed):
 
 def preview(
     store: Store,
+    directory: "Directory",
+    actor: Actor,
     *,
     databit: str,
     verdict: Verdict,
@@ -30,8 +35,9 @@ def preview(
     contains: str | None,
     to: str | None,
 ) -> Preview:
-    rows = _chosen(store, databit, verdict, label, min_confidence, contains, to)
-    ids = list(rows)
+    chosen = _chosen(store, databit, verdict, label, min_confidence, contains, to)
+    chosen = _not_own(store, directory, actor, databit, verdict, chosen)
+    ids = list(chosen)
     sample = [
         f"item {i.id}: {to or i.suggestion or 'no label'}"
         + (f" ({i.confidence:.0%} sure)" if i.confidence else "")
@@ -41,14 +47,15 @@ def preview(
     limits += [f"at least {min_confidence:.0%} sure"] if min_confidence is not None else []
     limits += ["containing the given text"] if contains else []
     does = f"label as {to}" if verdict == "label" else verdict
+    later = verdict == "label" and separated(directory, databit)
     return Preview(
         summary=f"{does.capitalize()} {len(ids)} undecided items of {databit}"
         + (f" ({', '.join(limits)})" if limits else "")
-        + ".",
+        + ("; somebody else approves them later." if later else "."),
         count=len(ids),
         sample=sample,
         # The labels too: new suggestions for the same items are another decision.
-        basis={"items": [[i, row.suggestion] for i, row in rows.items()], "to": to},
+        basis={"items": digest(list(chosen.items())), "to": to},
     )
 
 
@@ -67,6 +74,7 @@ def preview(
 )
 def bulk_label(
     store: Store,
+    directory: "Directory",
     actor: Actor,
     *,
     databit: DatabitName,
@@ -84,16 +92,33 @@ def bulk_label(
 
     Each item gets a decision of its own, and the batch can be undone as one.
     """
-    rows = _chosen(store, databit, verdict, label, min_confidence, contains, to)
+    chosen = _chosen(store, databit, verdict, label, min_confidence, contains, to)
+    chosen = _not_own(store, directory, actor, databit, verdict, chosen)
     if verdict == "approve":
-        made = [Decision(i, "approved", row.suggestion) for i, row in rows.items()]
+        made = [Decision(i, "approved", suggestion) for i, suggestion in chosen.items()]
     elif verdict == "label":
         name = label_of(store.databits.get(databit), to or "")
-        made = [Decision(i, "approved", name) for i in rows]
+        state = "labeled" if separated(directory, databit) else "approved"
+        made = [Decision(i, state, name) for i in chosen]
     else:
-        made = [Decision(i, "rejected", None) for i in rows]
+        made = [Decision(i, "rejected", None) for i in chosen]
     store.items.decide(made, f"bulk {verdict}", actor.name, actor.surface, "")
     return BulkLabelled(databit=databit, decided=len(made))
+
+
+def _not_own(
+    store: Store,
+    directory: "Directory",
+    actor: Actor,
+    databit: str,
+    verdict: Verdict,
+    chosen: dict[int, str | None],
+) -> dict[int, str | None]:
+    """The items without those that the actor may not approve."""
+    own = own_labels(store, directory, databit, chosen, actor) if verdict == "approve" else set()
+    if len(own) == len(chosen):
+        raise NotReady(f"Of every item that is meant: {OWN_LABEL}.")
+    return {i: label for i, label in chosen.items() if i not in own} if own else chosen
 
 
 def _chosen(
@@ -104,8 +129,8 @@ def _chosen(
     min_confidence: float | None,
     contains: str | None,
     to: str | None,
-) -> dict[int, Any]:
-    """The rows of the undecided items that the filter means and nobody holds, by id."""
+) -> dict[int, str | None]:
+    """The undecided items that the filter means and nobody holds, with their suggestions."""
     target = store.databits.get(databit)
     if to is not None and verdict != "label":
         raise Invalid(f"`to` goes with verdict=label; {verdict} leaves it out.")
@@ -114,14 +139,12 @@ def _chosen(
     where = Filter(
         "open", label_of(target, label) if label else None, min_confidence, None, contains
     )
-    rows = store.items.raw(store.items.ids(target.databit_id, where))
-    moment = now()
-    rows = {i: row for i, row in rows.items() if not (row.held_until and row.held_until >= moment)}
+    found = store.items.unclaimed(target.databit_id, where)
     if verdict == "approve":
-        rows = {i: row for i, row in rows.items() if row.suggestion is not None}
-    if not rows:
+        found = {i: suggestion for i, suggestion in found.items() if suggestion is not None}
+    if not found:
         raise NotReady(
             f"No undecided item of {databit} is meant by this. queue_status counts them; "
             "prelabel_items makes suggestions."
         )
-    return dict(sorted(rows.items()))
+    return found

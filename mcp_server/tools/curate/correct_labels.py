@@ -1,4 +1,4 @@
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -9,12 +9,16 @@ from databits.decide import (
     held_by_another,
     label_of,
     refuse_if_nothing,
+    separated,
     target,
 )
 from databits.operation import operation
 from databits.store import Store
 from databits.store.items import Decision
 from databits.types import DatabitName, ItemIds, Label, Reason
+
+if TYPE_CHECKING:
+    from databits.directory import Directory
 
 
 @operation(
@@ -29,6 +33,7 @@ from databits.types import DatabitName, ItemIds, Label, Reason
 )
 def correct_labels(
     store: Store,
+    directory: "Directory",
     actor: Actor,
     *,
     databit: DatabitName,
@@ -38,14 +43,16 @@ def correct_labels(
 ) -> Decided:
     """Give items the label that is right, whatever was suggested.
 
-    By a reviewer it counts as training data at once; by a labeler it waits for approve_labels.
+    By a reviewer it counts as training data at once; by a labeler, or under the policy separation,
+    it waits for approve_labels.
     """
     version, rows = target(store, databit, items)
     name = label_of(version, label)
     check_overrule(rows, actor)
-    state = "approved" if actor.covers("reviewer") else "labeled"
+    counts = actor.covers("reviewer") and not separated(directory, databit)
+    state = "approved" if counts else "labeled"
     skipped = {i: why for i, row in rows.items() if (why := held_by_another(row, actor))}
     made = [Decision(i, state, name) for i in rows if i not in skipped]
     refuse_if_nothing([d.item_id for d in made], skipped)
-    store.items.decide(made, "correct", actor.name, actor.surface, reason)
+    store.items.decide(made, "correct", actor.name, actor.surface, reason, rows)
     return Decided(databit=databit, decided=[d.item_id for d in made], skipped=skipped)

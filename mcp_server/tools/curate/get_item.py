@@ -1,18 +1,8 @@
-from pydantic import BaseModel
-
-from databits.model import Item, Moment, Record
+from databits.model import Item, Record
 from databits.operation import operation
 from databits.store import Store
+from databits.store.item_history import Event
 from databits.types import ItemId
-
-
-class Event(BaseModel):
-    at: Moment
-    kind: str
-    label: str | None
-    by: str
-    via: str
-    note: str
 
 
 class ItemDetail(Item):
@@ -31,8 +21,11 @@ class ItemDetail(Item):
     ),
 )
 def get_item(store: Store, *, item: ItemId) -> ItemDetail:
-    """Read everything known of an item: text, origin, suggestions, decisions, who and when."""
+    """Read everything known of an item: text, origin, and every suggestion and label it ever had.
+
+    The history says who set what to what, from what, when and through which surface and client, and
+    keeps what was undone since.
+    """
     found = store.items.get(item)
     record = store.records.by_ids([store.items.raw([item])[item].record_id])[0]
-    history = [Event.model_validate(event) for event in store.items.history(item)]
-    return ItemDetail(**found.model_dump(), record=record, history=history)
+    return ItemDetail(**found.model_dump(), record=record, history=store.history.item(item))

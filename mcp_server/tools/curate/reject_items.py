@@ -26,5 +26,5 @@ def reject_items(
     skipped |= {i: "rejected already" for i, row in rows.items() if row.state == "rejected"}
     made = [Decision(i, "rejected", None) for i in rows if i not in skipped]
     refuse_if_nothing([d.item_id for d in made], skipped)
-    store.items.decide(made, "reject", actor.name, actor.surface, reason)
+    store.items.decide(made, "reject", actor.name, actor.surface, reason, rows)
     return Decided(databit=databit, decided=[d.item_id for d in made], skipped=skipped)

@@ -20,5 +20,5 @@ def skip_items(
     skipped |= {i: f"{row.state} already" for i, row in rows.items() if row.state != "open"}
     made = [Decision(i, "skipped", None) for i in rows if i not in skipped]
     refuse_if_nothing([d.item_id for d in made], skipped)
-    store.items.decide(made, "skip", actor.name, actor.surface, reason)
+    store.items.decide(made, "skip", actor.name, actor.surface, reason, rows)
     return Decided(databit=databit, decided=[d.item_id for d in made], skipped=skipped)

@@ -4,6 +4,7 @@ from pydantic import BaseModel, Field
 
 from databits.operation import operation
 from databits.store import Store
+from databits.store.lineage import Edge
 from databits.types import AssetRef
 
 FAN = 5  # nodes of one kind that are followed from each node
@@ -14,12 +15,17 @@ class LineageEdge(BaseModel):
     relation: str
     target: str
     of: int = Field(description="How many such neighbours there are; at most 5 are followed")
+    more: bool = Field(False, description="There are more than `of`: counting ends at 10,000")
 
 
 class LineageGraph(BaseModel):
     asset: str
     up: list[LineageEdge] = Field(description="What it was made from")
     down: list[LineageEdge] = Field(description="What was made from it")
+    spans: dict[str, str] = Field(
+        {},
+        description="Where the asset and the records were read: file, and line, page, box or characters",
+    )
 
 
 @operation(
@@ -46,18 +52,19 @@ def trace_lineage(
 ) -> LineageGraph:
     """Trace an asset to the source spans it was made from, and to what was made from it."""
     start = store.lineage.find(asset)
+    label = store.lineage.label
 
-    def edges(up: bool) -> list[LineageEdge]:
-        if direction not in ("both", "up" if up else "down"):
-            return []
+    def walk(up: bool) -> list[Edge]:
+        wanted = direction in ("both", "up" if up else "down")
+        return store.lineage.walk(start, up=up, depth=depth, fan=FAN) if wanted else []
+
+    def told(edges: list[Edge]) -> list[LineageEdge]:
         return [
-            LineageEdge(
-                source=store.lineage.label(a),
-                relation=relation,
-                target=store.lineage.label(b),
-                of=total,
-            )
-            for a, relation, b, total in store.lineage.walk(start, up=up, depth=depth, fan=FAN)
+            LineageEdge(source=label(a), relation=relation, target=label(b), of=total, more=more)
+            for a, relation, b, total, more in edges
         ]
 
-    return LineageGraph(asset=store.lineage.label(start), up=edges(True), down=edges(False))
+    up, down = walk(True), walk(False)
+    read = [start, *(e.target for e in (*up, *down) if e.target.kind == "record")]
+    spans = {label(node): where for node, where in store.lineage.spans(read).items()}
+    return LineageGraph(asset=label(start), up=told(up), down=told(down), spans=spans)

@@ -2,19 +2,21 @@
 
 import contextlib
 import random
-import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from databits.errors import DatabitsError
 from databits.platforms.embedded.jobs import work
-from databits.store.audit import GENESIS, digest
+from databits.store.audit import GENESIS, digest, link
 from databits.store.tables import audit
 
 if TYPE_CHECKING:
     from tests.conftest import Desk
+
+pytestmark = pytest.mark.both_databases
 
 LABELS = ("billing", "login", "shipping", "no such label")
 
@@ -49,11 +51,6 @@ def busy(queued: "Desk") -> "Desk":
     return queued
 
 
-def tamper(home: Path, statement: str, *values: Any) -> None:
-    with sqlite3.connect(home / "workbench.db", isolation_level=None) as db:
-        db.execute(statement, values)
-
-
 def first_broken(desk: "Desk") -> int | None:
     found = desk("verify_audit")
     assert found.intact == (found.first_broken is None)
@@ -69,47 +66,109 @@ def test_the_chain_holds_whatever_was_called_and_refused(busy: "Desk") -> None:
     assert (found.intact, found.events) == (True, len(rows))
 
 
-def test_a_changed_column_of_any_row_is_found(busy: "Desk", tmp_path: Path) -> None:
+def test_a_changed_column_of_any_row_is_found(busy: "Desk") -> None:
     rows = busy.rows(audit)
     some = (rows[0], rows[len(rows) // 2], rows[-1])
     for row, column in ((r, c.name) for r in some for c in audit.c if c.name != "id"):
-        changed = row[column] + 1 if isinstance(row[column], int) else f"{row[column] or ''}x"
-        statement = f"UPDATE audit SET {column} = ? WHERE id = ?"
-        tamper(tmp_path / "home", statement, changed, row["id"])
+        value = row[column]
+        if isinstance(value, str):
+            changed: Any = "x" + value[1:]
+        else:
+            changed = (value or 0) + 1 if column != "trace_id" else "x"
+        statement = f"UPDATE audit SET {column} = :value WHERE id = :id"
+        busy.tamper(statement, value=changed, id=row["id"])
         assert first_broken(busy) == row["id"]
-        tamper(tmp_path / "home", statement, row[column], row["id"])
+        busy.tamper(statement, value=row[column], id=row["id"])
     assert first_broken(busy) is None
 
 
-def test_a_deleted_row_is_found_wherever_it_was(busy: "Desk", tmp_path: Path) -> None:
+@settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_a_single_flipped_bit_is_found_where_it_is(busy: "Desk", data: st.DataObject) -> None:
+    row = data.draw(st.sampled_from(busy.rows(audit)))
+    said = [n for n, v in row.items() if n != "id" and v not in (None, "")]
+    column = data.draw(st.sampled_from(said))
+    value = flipped(busy, row[column], data)
+    assert value != row[column]
+    change = "UPDATE audit SET {} = {} WHERE id = :id"
+    raw = "CAST(:value AS TEXT)" if isinstance(value, bytes) else ":value"
+    busy.tamper(change.format(column, raw), value=value, id=row["id"])
+    try:
+        assert first_broken(busy) == row["id"]
+    finally:
+        busy.tamper(change.format(column, ":value"), value=row[column], id=row["id"])
+    assert first_broken(busy) is None
+
+
+def flipped(desk: "Desk", value: Any, data: st.DataObject) -> Any:
+    """The value with one bit turned over, as far as the database can hold what comes of it.
+
+    SQLite holds any bytes as a text; PostgreSQL only UTF-8 without zeros, so the bits there are
+    those that turn one ASCII character into another.
+    """
+    if isinstance(value, int):
+        return value ^ (1 << data.draw(st.integers(0, 62)))
+    held = bytearray(value.encode())
+    anything = desk.workbench.database.sqlite
+    places = [n for n, byte in enumerate(held) if anything or 0x20 <= byte < 0x7F]
+    place = data.draw(st.sampled_from(places))
+    bit = data.draw(st.integers(0, 7 if anything else 4))
+    held[place] ^= 1 << bit
+    return bytes(held) if anything else held.decode()
+
+
+def put(desk: "Desk", row: dict[str, Any]) -> None:
+    marks = ", ".join(f":{name}" for name in row)
+    desk.tamper(f"INSERT INTO audit ({', '.join(row)}) VALUES ({marks})", **row)
+
+
+def test_a_deleted_row_is_found_wherever_it_was(busy: "Desk") -> None:
     rows = busy.rows(audit)
-    names = ", ".join(rows[0])
-    marks = ", ".join("?" * len(rows[0]))
     with_change = [row["id"] for row in rows if row["change_id"]]
     for row_id in (1, len(rows) // 2):
-        tamper(tmp_path / "home", "DELETE FROM audit WHERE id = ?", row_id)
+        busy.tamper("DELETE FROM audit WHERE id = :id", id=row_id)
         assert first_broken(busy) == row_id + 1
-        row = rows[row_id - 1]
-        tamper(tmp_path / "home", f"INSERT INTO audit ({names}) VALUES ({marks})", *row.values())
+        put(busy, rows[row_id - 1])
+        assert first_broken(busy) is None
     # The chain itself does not know its end: the changes do.
-    tamper(tmp_path / "home", "DELETE FROM audit WHERE id >= ?", with_change[-1])
+    busy.tamper("DELETE FROM audit WHERE id >= :id", id=with_change[-1])
     assert first_broken(busy) == with_change[-1]
-    tamper(tmp_path / "home", "DELETE FROM audit")
+    busy.tamper("DELETE FROM audit")
     assert first_broken(busy) == 1
 
 
-def test_rows_that_changed_places_are_found(busy: "Desk", tmp_path: Path) -> None:
-    for old, new in ((5, -1), (6, 5), (-1, 6)):
-        tamper(tmp_path / "home", "UPDATE audit SET id = ? WHERE id = ?", new, old)
-    assert first_broken(busy) == 5
+@pytest.mark.parametrize("first", [1, 5, 40])
+def test_rows_that_changed_places_are_found(busy: "Desk", first: int) -> None:
+    for old, new in ((first, -1), (first + 1, first), (-1, first + 1)):
+        busy.tamper("UPDATE audit SET id = :new WHERE id = :old", new=new, old=old)
+    assert first_broken(busy) == first
 
 
-def test_a_row_put_in_is_found(busy: "Desk", tmp_path: Path) -> None:
+def test_rows_whose_content_changed_places_are_found(busy: "Desk") -> None:
+    rows = busy.rows(audit)
+    for mine, other in ((3, 4), (4, 3)):
+        busy.tamper("DELETE FROM audit WHERE id = :id", id=mine)
+        put(busy, {**rows[other - 1], "id": mine})
+    assert first_broken(busy) == 3
+
+
+def test_a_row_put_in_is_found(busy: "Desk") -> None:
     row = {**busy.rows(audit)[-1], "id": len(busy.rows(audit)) + 1, "operation": "deploy_model"}
-    marks = ", ".join("?" * len(row))
-    statement = f"INSERT INTO audit ({', '.join(row)}) VALUES ({marks})"
-    tamper(tmp_path / "home", statement, *row.values())
+    put(busy, row)
     assert first_broken(busy) == row["id"]
+
+
+def test_a_row_put_in_the_middle_with_a_hash_of_its_own_is_found(busy: "Desk") -> None:
+    rows = busy.rows(audit)
+    busy.tamper("UPDATE audit SET id = id + 1000 WHERE id >= 10")
+    forged = {**rows[9], "operation": "deploy_model", "previous": rows[8]["hash"]}
+    put(busy, {**forged, "hash": link(forged)})
+    busy.tamper("UPDATE audit SET id = id - 999 WHERE id >= 1000")
+    assert first_broken(busy) == 11
 
 
 def test_a_refused_and_a_failed_write_each_leave_a_row(queued: "Desk") -> None:

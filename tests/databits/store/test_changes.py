@@ -14,6 +14,8 @@ from databits.store.tables import CHANGED, counters, items, records
 if TYPE_CHECKING:
     from tests.conftest import Desk, MakeDesk
 
+pytestmark = pytest.mark.both_databases
+
 NAMES = ("alpha", "beta")
 LABELS = ("red", "green", "blue")
 PEOPLE = (("ana", "admin"), ("rita", "reviewer"), ("lena", "labeler"))

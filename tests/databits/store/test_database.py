@@ -1,14 +1,13 @@
 """Many readers, one writer: what was acknowledged is there, what failed is not, and nothing else."""
 
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import NullPool, PrimaryKeyConstraint, UniqueConstraint, create_engine, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -20,7 +19,9 @@ from databits.store.tables import audit, changes, items, metadata
 from databits.store.transaction import now
 
 if TYPE_CHECKING:
-    from tests.conftest import Desk, MakeDesk
+    from tests.conftest import Desk
+
+pytestmark = pytest.mark.both_databases
 
 
 def add_source(name: str) -> Callable[[Any], int]:
@@ -49,11 +50,10 @@ def test_of_many_writes_at_once_none_is_lost(database: Database) -> None:
     assert sorted(made) == list(range(1, 641))
 
 
-def test_what_a_write_returned_is_durable(database: Database, tmp_path: Path) -> None:
+def test_what_a_write_returned_is_there_for_others(database: Database) -> None:
     database.write(add_source("kept"))
-    with sqlite3.connect(tmp_path / "home" / "workbench.db") as other:
-        assert other.execute("SELECT name FROM sources").fetchall() == [("kept",)]
-        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with create_engine(database.url, poolclass=NullPool).connect() as other:
+        assert other.execute(text("SELECT name FROM sources")).all() == [("kept",)]
 
 
 def in_one_group(database: Database, *writes: Callable[[Any], Any]) -> list[Any]:
@@ -117,37 +117,6 @@ def test_an_error_is_raised_to_its_caller_and_the_writer_lives_on(database: Data
     assert names(database) == {"after"}
 
 
-def test_a_full_disk_is_told_to_whom_it_concerns_and_what_was_written_stays(
-    database: Database,
-) -> None:
-    database.write(add_source("before"))
-
-    def limit(store: Any) -> None:
-        pages = store.tx.db.exec_driver_sql("PRAGMA page_count").scalar()
-        store.tx.db.exec_driver_sql(f"PRAGMA max_page_count = {pages + 20}")
-
-    def fill(store: Any) -> None:
-        store.tx.begin_change("import_files", "ana", "test")
-        store.records.add_source("too much", "x" * 4_000_000)
-        store.tx.end_change()
-
-    def unlimit(store: Any) -> None:
-        store.tx.db.exec_driver_sql("PRAGMA max_page_count = 1000000")
-
-    database.write(limit)
-    found = in_one_group(database, add_source("a"), fill, add_source("b"))
-    acknowledged = {"before"} | {
-        name
-        for name, result in zip(("a", "too much", "b"), found, strict=True)
-        if isinstance(result, int)
-    }
-    assert isinstance(found[1], Exception)
-    assert names(database) == acknowledged
-    database.write(unlimit)
-    database.write(add_source("after"))
-    assert names(database) == acknowledged | {"after"}
-
-
 def test_a_write_inside_a_write_is_refused(database: Database) -> None:
     with pytest.raises(RuntimeError, match="inside a write"):
         database.write(lambda store: database.write(add_source("inner")))
@@ -179,8 +148,8 @@ def test_a_read_is_a_view_of_one_moment(database: Database) -> None:
     assert names(database) == {"a", "b"}
 
 
-def test_two_processes_can_share_the_file(database: Database, tmp_path: Path) -> None:
-    other = Database(f"sqlite:///{tmp_path / 'home' / 'workbench.db'}")
+def test_two_processes_can_share_the_database(database: Database, database_url: str) -> None:
+    other = Database(database_url)
     both = (database, other)
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(lambda n: both[n % 2].write(add_source(f"s{n}")), range(60)))
@@ -234,16 +203,16 @@ def test_no_item_is_ever_given_to_two_people(desk: "Desk", tmp_path: Path) -> No
 # --- the schema -----------------------------------------------------------------------------------
 
 
-def test_migrations_run_once(database: Database, tmp_path: Path) -> None:
+def test_migrations_run_once(database: Database, database_url: str) -> None:
     assert database.write(lambda store: migrate(store.tx.db, now())) == 0
     database.write(add_source("kept"))
-    again = Database(f"sqlite:///{tmp_path / 'home' / 'workbench.db'}")
+    again = Database(database_url)
     assert names(again) == {"kept"}
     again.close()
 
 
 def test_a_database_from_a_newer_version_is_refused_and_left_alone(
-    database: Database, tmp_path: Path
+    database: Database, database_url: str
 ) -> None:
     newer = len(MIGRATIONS) + 1
 
@@ -253,7 +222,7 @@ def test_a_database_from_a_newer_version_is_refused_and_left_alone(
 
     database.write(upgrade)
     with pytest.raises(Conflict, match=r"Upgrade databits-workbench"):
-        Database(f"sqlite:///{tmp_path / 'home' / 'workbench.db'}")
+        Database(database_url)
     assert names(database) == set()
 
 
@@ -281,68 +250,33 @@ def test_every_foreign_key_is_indexed() -> None:
 FEW = {"datasets": {"databit_version_id"}, "evaluations": {"dataset_id"}}
 
 
-# --- PostgreSQL, where there is one --------------------------------------------------------------
+# --- the whole of it ------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def pg_desk(
-    new_postgres: Callable[[], str], tmp_path: Path, open_desk: "MakeDesk"
-) -> Iterator["Desk"]:
-    desk = open_desk(tmp_path / "home", database_url=new_postgres())
-    yield desk
-    desk.workbench.database.close()
-
-
-@pytest.mark.slow
-def test_on_postgresql_the_journey_goes_and_undo_restores_it(
-    pg_desk: "Desk", tmp_path: Path
-) -> None:
-    empty = pg_desk.state()
-    fill_queue(pg_desk, tmp_path, 20)
-    before = pg_desk.state()
-    pg_desk("correct_labels", databit="support", items=list(range(1, 11)), label="a")
-    pg_desk("correct_labels", databit="support", items=list(range(11, 21)), label="b", reason="é")
-    made = pg_desk("assemble_dataset", databit="support")
+def test_the_journey_goes_and_undo_restores_it(desk: "Desk", tmp_path: Path) -> None:
+    empty = desk.state()
+    fill_queue(desk, tmp_path, 20)
+    before = desk.state()
+    desk("correct_labels", databit="support", items=list(range(1, 11)), label="a")
+    desk("correct_labels", databit="support", items=list(range(11, 21)), label="b", reason="é")
+    made = desk("assemble_dataset", databit="support")
     assert made["rows"] == 20
-    pg_desk("undo_change", change=made["change_id"])
+    desk("undo_change", change=made["change_id"])
     for change in (5, 4):
-        pg_desk("undo_change", change=change)
-    assert pg_desk.state() == before
+        desk("undo_change", change=change)
+    assert desk.state() == before
     for change in (3, 2, 1):
-        pg_desk("undo_change", change=change)
-    assert pg_desk.state() == empty
-    assert pg_desk("verify_audit").intact
+        desk("undo_change", change=change)
+    assert desk.state() == empty
+    assert desk("verify_audit").intact
 
 
-@pytest.mark.slow
-def test_on_postgresql_no_item_is_given_to_two_people(pg_desk: "Desk", tmp_path: Path) -> None:
-    fill_queue(pg_desk, tmp_path, 60)
-    got = claim_all(pg_desk, 16)
-    given = [item for mine in got.values() for item in mine]
-    assert sorted(given) == list(range(1, 61))
-    assert pg_desk("verify_audit").intact
-
-
-@pytest.mark.slow
-def test_on_postgresql_a_read_is_a_view_of_one_moment(pg_desk: "Desk") -> None:
-    database = pg_desk.workbench.database
-
-    def look_twice(store: Any) -> tuple[int, int]:
-        first = store.records.count_sources()
-        database.write(add_source("b"))
-        return first, store.records.count_sources()
-
-    assert database.read(look_twice) == (0, 0)
-    assert names(database) == {"b"}
-
-
-@pytest.mark.slow
-def test_on_postgresql_of_many_writes_at_once_none_is_lost(pg_desk: "Desk") -> None:
+def test_of_many_operations_at_once_none_is_lost(desk: "Desk") -> None:
     def create(n: int) -> int:
-        return int(pg_desk("create_databit", name=f"d{n}", labels=["a", "b"]).change_id)
+        return int(desk("create_databit", name=f"d{n}", labels=["a", "b"]).change_id)
 
     with ThreadPoolExecutor(16) as pool:
         made = list(pool.map(create, range(96)))
     assert sorted(made) == list(range(1, 97))
-    assert len(pg_desk.rows(audit)) == 96
-    assert pg_desk("verify_audit").intact
+    assert len(desk.rows(audit)) == 96
+    assert desk("verify_audit").intact

@@ -8,6 +8,8 @@ from databits.store.tables import items, labels
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_a_suggestion_becomes_the_label(suggested: "Desk") -> None:
     made = suggested("approve_labels", databit="support", items=[1, 7])

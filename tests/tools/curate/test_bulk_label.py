@@ -10,6 +10,8 @@ from tests.tools.conftest import suggest
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def plan_of(desk: "Desk", **arguments: Any) -> Any:
     result = desk.workbench.run("bulk_label", {"databit": "support", **arguments}, desk.actor)
@@ -59,7 +61,7 @@ def test_the_approval_is_for_these_labels_not_only_these_items(suggested: "Desk"
 def test_a_plan_whose_items_moved_can_not_be_approved(suggested: "Desk") -> None:
     plan = plan_of(suggested, min_confidence=0.55)
     suggested("approve_labels", databit="support", items=[12])
-    with pytest.raises(Conflict, match="again"):
+    with pytest.raises(Conflict, match=f"Plan {plan.id + 1} was made"):
         suggested("decide_approval", plan=plan.id, approve=True)
     assert suggested.rows(items)[4]["state"] == "open"
 

@@ -9,6 +9,8 @@ from databits.store.transaction import now
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def ids(claimed: Any) -> list[int]:
     return [item.id for item in claimed.items]

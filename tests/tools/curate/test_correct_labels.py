@@ -8,6 +8,8 @@ from databits.store.tables import items, labels
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_by_a_reviewer_it_counts_at_once(queued: "Desk") -> None:
     made = queued("correct_labels", databit="support", items=[1, 2], label="BILLING ")

@@ -7,6 +7,8 @@ from databits.errors import Invalid, NotAllowed, NotFound
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_pages_follow_one_another_to_the_end(queued: "Desk") -> None:
     seen, after = [], 0

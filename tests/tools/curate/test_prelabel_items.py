@@ -11,6 +11,8 @@ from databits.store.tables import items, suggestions, vectors
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def run(desk: "Desk", **arguments: object) -> Run:
     """Queue a run and work on it; unlike the desk, let it fail."""

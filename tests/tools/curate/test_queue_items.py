@@ -8,6 +8,8 @@ from databits.store.tables import items
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_every_record_of_the_source_becomes_an_open_item(queued: "Desk") -> None:
     found = queued.rows(items)

@@ -7,6 +7,8 @@ from databits.errors import NotFound
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_it_counts_by_state_label_and_person(suggested: "Desk") -> None:
     suggested("correct_labels", databit="support", items=[1, 2], label="billing")

@@ -8,6 +8,8 @@ from databits.store.tables import items
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_a_rejected_item_is_no_training_data(labelled: "Desk") -> None:
     labelled("reject_items", databit="support", items=[1])

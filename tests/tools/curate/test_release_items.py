@@ -7,6 +7,8 @@ from databits.errors import NotAllowed, NotFound
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_a_released_item_goes_to_the_next_person(queued: "Desk") -> None:
     mine = queued("claim_items", databit="support").items[0].id

@@ -7,6 +7,8 @@ from databits.errors import Conflict, NotAllowed, NotFound
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_a_skipped_item_leaves_the_queue_and_can_be_found(queued: "Desk") -> None:
     lena = queued.as_("lena", "labeler")

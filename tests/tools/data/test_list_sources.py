@@ -1,8 +1,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.conftest import Desk
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_sources_are_listed_oldest_first_with_their_sizes(desk: "Desk", tmp_path: Path) -> None:

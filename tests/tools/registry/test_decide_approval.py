@@ -8,6 +8,8 @@ from databits.store.tables import audit, items, plans
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def plan(suggested: "Desk") -> int:
@@ -57,14 +59,16 @@ def test_the_digest_that_was_shown_must_be_the_plans(suggested: "Desk", plan: in
     assert state(suggested) == "pending"
 
 
-def test_a_plan_whose_state_moved_on_can_not_be_approved_but_rejected(
+def test_a_plan_whose_state_moved_on_is_refused_and_made_again(
     suggested: "Desk", plan: int
 ) -> None:
     suggested("approve_labels", databit="support", items=[12])
-    with pytest.raises(Conflict, match="new plan"):
+    with pytest.raises(Conflict, match=f"Plan {plan + 1} was made from the present state"):
         suggested("decide_approval", plan=plan, approve=True)
-    assert state(suggested) == "pending"
-    suggested("decide_approval", plan=plan, approve=False)
+    made = {row["id"]: row["state"] for row in suggested.rows(plans)}
+    assert made == {plan: "stale", plan + 1: "pending"}
+    with pytest.raises(Conflict, match=f"Plan {plan} is stale.*Plan {plan + 1} was made"):
+        suggested("decide_approval", plan=plan, approve=False)
 
 
 def test_software_can_not_approve_whatever_its_role(suggested: "Desk", plan: int) -> None:

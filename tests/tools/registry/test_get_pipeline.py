@@ -8,6 +8,8 @@ from databits.errors import NotFound
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def current(desk: "Desk") -> str:
     found = desk("get_pipeline").stages

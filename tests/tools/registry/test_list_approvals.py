@@ -1,9 +1,13 @@
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from databits.store.transaction import now
 
 if TYPE_CHECKING:
     from tests.conftest import Desk
+
+pytestmark = pytest.mark.both_databases
 
 
 def ask(desk: "Desk", verdict: str) -> Any:

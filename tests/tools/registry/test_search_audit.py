@@ -7,6 +7,8 @@ from databits.errors import DatabitsError, NotAllowed
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_events_tell_who_called_what_and_how_it_ended(queued: "Desk") -> None:
     made = queued("skip_items", databit="support", items=[1])

@@ -3,9 +3,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from databits.errors import Invalid, NotFound
+from databits.store.names import span
 
 if TYPE_CHECKING:
     from tests.conftest import Desk
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_an_endpoint_is_traced_to_its_sources(production: "Desk") -> None:
@@ -56,3 +59,27 @@ def test_a_dataset_or_model_that_does_not_exist_is_answered_with_those_that_do(
         production("trace_lineage", asset="model:other@1")
     with pytest.raises(NotFound, match="Datasets: support@1"):
         production("trace_lineage", asset="dataset:support@7")
+
+
+def test_it_says_where_each_record_was_read(production: "Desk") -> None:
+    found = production("trace_lineage", asset="item:2", direction="up")
+    assert found.spans == {
+        "item:2": "messages.jsonl, line 2",
+        "record:2": "messages.jsonl, line 2",
+    }
+
+
+def test_pages_boxes_and_characters_are_part_of_the_span() -> None:
+    assert span("scans", 3, {"file": "a.pdf", "page": 3}) == "a.pdf, page 3"
+    origin = {"file": "a.pdf", "page": 3, "box": [10, 20, 200, 40], "chars": [5, 90]}
+    assert span("scans", 3, origin) == "a.pdf, page 3, box 10–20–200–40, chars 5–90"
+    assert span("scans", 3, {}) == "scans, record 3"
+
+
+def test_counting_ends_where_it_would_cost(queued: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("databits.store.lineage.COUNTED", 10)
+    found = queued("trace_lineage", asset="source:tickets", direction="down", depth=1).down
+    assert {(e.of, e.more) for e in found} == {(10, True)}
+    monkeypatch.setattr("databits.store.lineage.COUNTED", 18)
+    found = queued("trace_lineage", asset="source:tickets", direction="down", depth=1).down
+    assert {(e.of, e.more) for e in found} == {(18, False)}

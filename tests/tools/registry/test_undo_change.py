@@ -1,12 +1,15 @@
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from databits.errors import Conflict, NotAllowed, NotFound
-from databits.store.tables import changes
+from databits.store.items import Decision
+from databits.store.tables import change_rows, changes
 
 if TYPE_CHECKING:
     from tests.conftest import Desk
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_an_undo_is_a_change_and_can_be_undone(queued: "Desk") -> None:
@@ -77,3 +80,39 @@ def test_it_takes_the_role_of_the_operation_that_is_undone(queued: "Desk") -> No
 def test_an_unknown_change_says_where_the_changes_are(desk: "Desk") -> None:
     with pytest.raises(NotFound, match="list_changes"):
         desk("undo_change", change=7)
+
+
+def test_what_rests_on_a_change_is_named_with_who_made_it(labelled: "Desk") -> None:
+    labelled("assemble_dataset", databit="support")
+    made = {row.operation: row.id for row in labelled("list_changes").rows}
+    with pytest.raises(Conflict) as refused:
+        labelled("undo_change", change=made["queue_items"])
+    assert "change" in str(refused.value)
+    with pytest.raises(Conflict) as refused:
+        labelled("undo_change", change=made["import_files"])
+    assert (
+        f"18 items (item 1, item 2, item 3, …) (change {made['queue_items']}, queue_items by ana)"
+        " rest on it." in str(refused.value)
+    )
+
+
+def test_a_dataset_that_holds_an_item_is_named(queued: "Desk") -> None:
+    def write(store: Any) -> None:
+        store.tx.begin_change("correct_labels", "ana", "test")
+        made = [Decision(n, "approved", "billing" if n % 2 else "login") for n in range(1, 19)]
+        store.items.decide(made, "correct", "ana", "test", "")
+        store.tx.end_change()
+        # As if the decisions had been part of queueing: nothing later touched the items themselves.
+        store.tx.db.execute(
+            change_rows.update().values(change_id=3).where(change_rows.c.change_id == 4)
+        )
+        store.tx.db.execute(changes.delete().where(changes.c.id == 4))
+
+    queued.workbench.database.write(write)
+    queued("assemble_dataset", databit="support")
+    with pytest.raises(Conflict) as refused:
+        queued("undo_change", change=3)
+    newest = queued("list_changes").rows[0].id
+    assert str(refused.value) == (
+        f"Change 3 can not be undone: dataset support@1 (change {newest}, assemble_dataset by ana) rest on it."
+    )

@@ -1,5 +1,3 @@
-import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,15 +7,16 @@ from databits.errors import NotAllowed
 if TYPE_CHECKING:
     from tests.conftest import Desk
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_an_untouched_log_is_intact(queued: "Desk") -> None:
     found = queued("verify_audit")
     assert (found.intact, found.events, found.first_broken) == (True, 3, None)
 
 
-def test_the_first_event_that_was_tampered_with_is_named(queued: "Desk", tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "home" / "workbench.db") as db:
-        db.execute("UPDATE audit SET actor = 'somebody' WHERE id = 2")
+def test_the_first_event_that_was_tampered_with_is_named(queued: "Desk") -> None:
+    queued.tamper("UPDATE audit SET actor = 'somebody' WHERE id = 2")
     found = queued("verify_audit")
     assert (found.intact, found.events, found.first_broken) == (False, 1, 2)
 

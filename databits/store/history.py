@@ -1,0 +1,239 @@
+"""The list of changes as a person reads it: filtered, in words, with what stands in the way of an undo."""
+
+from typing import Any, NamedTuple
+
+from pydantic import Field
+from sqlalchemy import Column, ColumnElement, Row, Select, exists, func, or_, select, union
+
+from databits.errors import DatabitsError
+from databits.model import Moment, Noun
+from databits.store.changes import Changes
+from databits.store.item_history import Event, ItemHistory
+from databits.store.lineage import Node
+from databits.store.names import in_words
+from databits.store.tables import (
+    change_rows,
+    changes,
+    databit_versions,
+    databits,
+    datasets,
+    endpoints,
+    evaluations,
+    feedback,
+    items,
+    labels,
+    models,
+    records,
+    routes,
+    sources,
+    suggestions,
+)
+from databits.store.transaction import Transaction
+
+COUNTED = 1_000  # changes that are counted; a total of this means so many or more
+_IMAGES = 200  # images of a change that its words are made of
+_FEW = 10_000  # items of a Databit up to which they are followed to their changes
+_FOLLOWED = 5_000  # rows of a change up to which an undo is tried out in a list
+# What a change is about comes first, what merely goes with it last.
+_ORDER = ("endpoints", "models", "datasets", "databits", "sources", "feedback", "items", "records")
+
+
+class ListedChange(Noun):
+    id: int
+    at: Moment
+    actor: str
+    operation: str
+    what: str = Field(description="What it touched, in words")
+    state: str = Field(description="applied or undone")
+    undoable: bool | None = Field(
+        description="Can be undone now; null: too large to look ahead, undo_change tells"
+    )
+    blocked: str = Field("", description="Why it can not be undone now")
+    surface: str
+    rows: int
+    undo_of: int | None = None
+    run_id: int | None = None
+
+
+class Wanted(NamedTuple):
+    """Which changes; None says nothing. Times are microseconds since the epoch."""
+
+    actor: str | None = None
+    operation: str | None = None
+    state: str | None = None
+    since: int | None = None
+    until: int | None = None
+    asset: Node | None = None
+
+
+class History:
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def page(self, wanted: Wanted, after: int, limit: int) -> list[ListedChange]:
+        """Newest first; `after` is the id that the page before ended with, 0 for the first."""
+        query = select(changes).where(*self._where(wanted)).order_by(changes.c.id.desc())
+        if after:
+            query = query.where(changes.c.id < after)
+        return [self._listed(row) for row in self._tx.rows(query.limit(limit))]
+
+    def count(self, wanted: Wanted) -> int:
+        """How many there are, up to `COUNTED`."""
+        some = select(changes.c.id).where(*self._where(wanted)).limit(COUNTED).subquery()
+        return int(self._tx.value(select(func.count()).select_from(some)))
+
+    def _where(self, wanted: Wanted) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        for column, value in (
+            (changes.c.actor, wanted.actor),
+            (changes.c.operation, wanted.operation),
+            (changes.c.state, wanted.state),
+        ):
+            if value is not None:
+                found.append(column == value)
+        if wanted.since is not None:
+            found.append(changes.c.at >= wanted.since)
+        if wanted.until is not None:
+            found.append(changes.c.at < wanted.until)
+        if wanted.asset is not None:
+            found.append(self._touched(wanted.asset))
+        return found
+
+    def _touched(self, asset: Node) -> ColumnElement[bool]:
+        """Changes that touched a row of an asset that is there now.
+
+        Few rows lead to their changes. Of a Databit with many items, each change is asked whether
+        it has one, newest first, because a page ends after a few.
+        """
+        parts = [part for column in _ROWS[asset.kind] for part in _changes_of(column, asset.id)]
+        if asset.kind == "source":
+            parts.append(_ranges_with(records.c.source_id, asset.id, only_ranges=False))
+        if asset.kind == "databit":
+            mine = select(items.c.id).where(items.c.databit_id == asset.id)
+            some = mine.limit(_FEW + 1).subquery()
+            if self._tx.value(select(func.count()).select_from(some)) > _FEW:
+                return or_(changes.c.id.in_(union(*parts)), _has_item(asset.id))
+            image = change_rows.c
+            parts.append(
+                select(image.change_id).where(
+                    image.table_name == items.name, image.row_id.in_(mine)
+                )
+            )
+            parts.append(_ranges_with(items.c.databit_id, asset.id, only_ranges=True))
+        return changes.c.id.in_(union(*parts))
+
+    def _listed(self, row: Row[Any]) -> ListedChange:
+        blocked = self._blocked(row)
+        return ListedChange(
+            **row._asdict(),
+            what=self.in_words(row.id, row.rows),
+            undoable=not blocked if blocked is not None else None,
+            blocked=blocked or "",
+        )
+
+    def in_words(self, change_id: int, rows: int) -> str:
+        """What a change touched: `dataset support@2, 60 rows of datasets (…)`."""
+        images = self._tx.rows(
+            select(change_rows.c.table_name, change_rows.c.row_id, change_rows.c.last_id)
+            .where(change_rows.c.change_id == change_id)
+            .order_by(change_rows.c.id)
+            .limit(_IMAGES + 1)
+        )
+        touched: dict[str, dict[int, None]] = {}
+        counts: dict[str, int] = {}
+        seen: set[tuple[str, int]] = set()
+        for image in images[:_IMAGES]:
+            last = image.last_id or image.row_id
+            first_ones = range(image.row_id, min(last, image.row_id + 4) + 1)
+            touched.setdefault(image.table_name, {}).update(dict.fromkeys(first_ones))
+            if (image.table_name, image.row_id) not in seen:
+                seen.add((image.table_name, image.row_id))
+                counts[image.table_name] = counts.get(image.table_name, 0) + last - image.row_id + 1
+        told = [
+            in_words(self._tx, table, list(touched[table]), counts[table])
+            for table in sorted(touched, key=_rank)
+        ]
+        if len(images) > _IMAGES:
+            known = max(0, rows - sum(counts.values()))
+            told.append(f"{known:,} rows more")
+        return ", ".join(dict.fromkeys(told))
+
+    def _blocked(self, row: Row[Any]) -> str | None:
+        """Why a change can not be undone now, as undo_change says it; None when it is too large."""
+        if row.rows > _FOLLOWED and row.state != "undone":
+            return None
+        try:
+            Changes(self._tx).check_undo(row.id)
+        except DatabitsError as error:
+            return str(error)
+        return ""
+
+    def item(self, item_id: int) -> list[Event]:
+        """Everything that happened to an item, oldest first."""
+        return ItemHistory(self._tx).of(item_id)
+
+
+def _rank(table: str) -> int:
+    return _ORDER.index(table) if table in _ORDER else len(_ORDER)
+
+
+def _changes_of(column: Column[Any], asset_id: int) -> list[Select[Any]]:
+    """Ids of the changes with an image of a row in which `column` is the asset, or of a range of them."""
+    mine = select(column.table.c.id).where(column == asset_id)
+    rows, image = mine.subquery(), change_rows.c
+    here = image.table_name == column.table.name
+    return [
+        select(image.change_id).where(here, image.row_id.in_(mine)),
+        select(image.change_id)
+        .join(rows, (image.row_id <= rows.c.id) & (image.last_id >= rows.c.id))
+        .where(here),
+    ]
+
+
+def _ranges_with(column: Column[Any], asset_id: int, *, only_ranges: bool) -> Select[Any]:
+    """Ids of the changes whose images of a table hold a row in which `column` is the asset.
+
+    It looks at every image of the table, or every range: for tables that are written in batches.
+    """
+    image = change_rows.c
+    found = select(image.change_id).where(
+        image.table_name == column.table.name, _holds_one(column, asset_id)
+    )
+    return found.where(image.last_id.is_not(None)) if only_ranges else found
+
+
+def _has_item(databit_id: int) -> ColumnElement[bool]:
+    """Whether a change has an image of an item of the Databit."""
+    image = change_rows.c
+    return exists(
+        select(image.id).where(
+            image.change_id == changes.c.id,
+            image.table_name == items.name,
+            _holds_one(items.c.databit_id, databit_id),
+        )
+    )
+
+
+def _holds_one(column: Column[Any], asset_id: int) -> ColumnElement[bool]:
+    """Whether an image is of a row, or a range with a row, in which `column` is the asset.
+
+    Asked as the first such row from the image on: a join of the two makes PostgreSQL read all rows.
+    """
+    image, row = change_rows.c, column.table.c.id
+    first = select(row).where(column == asset_id, row >= image.row_id).order_by(row).limit(1)
+    last = func.coalesce(image.last_id, image.row_id)
+    return first.correlate(change_rows).scalar_subquery() <= last
+
+
+# kind → the columns that make rows of a table those of an asset
+_ROWS: dict[str, tuple[Column[Any], ...]] = {
+    "source": (sources.c.id,),
+    "record": (records.c.id, items.c.record_id),
+    "item": (items.c.id, labels.c.item_id, suggestions.c.item_id),
+    "databit": (databits.c.id, databit_versions.c.databit_id, datasets.c.databit_id),
+    "dataset": (datasets.c.id,),
+    "model": (models.c.id, evaluations.c.model_id, routes.c.model_id),
+    "endpoint": (endpoints.c.id, routes.c.endpoint_id),
+    "request": (feedback.c.request_id,),
+    "feedback": (feedback.c.id, items.c.feedback_id),
+}

@@ -1,0 +1,330 @@
+"""Two processes, one SQLite file: one has it open, and the others hand their calls over or are told who."""
+
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from databits.actor import Actor
+from databits.errors import Conflict, NotFound, Unavailable
+from databits.platforms.embedded import Embedded
+from databits.platforms.embedded.owner import Ownership
+from databits.remote import FILE, Gone, Remote, announce, fingerprint, serving
+from databits.settings import Settings
+from databits.workspace import Workspace, make_way
+
+ANA = Actor("ana", "admin", "test", person=True)
+OTHER = """
+import json, sys, threading
+from pathlib import Path
+from databits.actor import Actor
+from databits.operation import load_catalogue
+from databits.settings import Settings
+from databits.workspace import Workspace
+
+load_catalogue()
+settings = Settings(home=Path(sys.argv[1]), user="other")
+me = Workspace(settings, stays=sys.argv[2] == "stays")
+for line in sys.stdin:
+    name, arguments = json.loads(line)
+    if name == "close":
+        me.close()
+        print("closed", flush=True)
+        continue
+    try:
+        print(me.run(name, arguments, Actor("other", "admin", "test")).model_dump_json(), flush=True)
+    except Exception as error:
+        print(json.dumps({"error": type(error).__name__, "text": str(error)}), flush=True)
+"""
+
+
+class Other:
+    """A process of its own with the same workspace."""
+
+    def __init__(self, home: Path, *, stays: bool) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", OTHER, str(home), "stays" if stays else "goes"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, name: str, /, **arguments: Any) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps([name, arguments]) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        return json.loads(line) if line.startswith("{") else line.strip()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    return Settings(home=home, user="ana")
+
+
+@pytest.fixture
+def workspace(settings: Settings) -> Iterator[Workspace]:
+    made = Workspace(settings)
+    yield made
+    made.close()
+
+
+@contextlib.contextmanager
+def another(home: Path, *, stays: bool) -> Iterator[Other]:
+    made = Other(home, stays=stays)
+    try:
+        yield made
+    finally:
+        made.kill()
+
+
+def databits_in(workspace: Workspace) -> list[str]:
+    rows = workspace.run("list_databits", {}, ANA).rows  # type: ignore[attr-defined]
+    return sorted(row.name for row in rows)
+
+
+def create(workspace: Workspace, name: str) -> Any:
+    return workspace.run("create_databit", {"name": name, "labels": ["a", "b"]}, ANA)
+
+
+def test_a_call_is_handed_to_the_process_that_stays(home: Path, workspace: Workspace) -> None:
+    with another(home, stays=True) as other:
+        other("create_databit", name="theirs", labels=["a", "b"])
+        found = serving(home)
+        assert found is not None
+        assert (found.pid, found.yields) == (other.process.pid, True)
+        create(workspace, "mine")
+        assert databits_in(workspace) == ["mine", "theirs"]
+        assert len(other("list_databits")["rows"]) == 2
+        assert workspace._here is None, "it was not opened here"
+        with pytest.raises(NotFound, match="mine"):
+            workspace.run("list_items", {"databit": "none"}, ANA)
+
+
+def test_when_that_process_ends_or_is_killed_the_next_call_opens_the_workspace(
+    home: Path, workspace: Workspace
+) -> None:
+    with another(home, stays=True) as other:
+        other("create_databit", name="theirs", labels=["a", "b"])
+        assert databits_in(workspace) == ["theirs"]
+        other("close")
+        assert serving(home) is None
+        create(workspace, "mine")
+        assert workspace._here is not None
+        workspace.close()
+        assert len(other("list_databits")["rows"]) == 2
+        assert databits_in(workspace) == ["mine", "theirs"]
+    assert databits_in(workspace) == ["mine", "theirs"]
+    assert workspace._here is not None
+
+
+@pytest.mark.slow
+def test_a_process_that_answers_nobody_is_waited_for_and_then_named(
+    home: Path, workspace: Workspace
+) -> None:
+    with another(home, stays=False) as other:
+        other("create_databit", name="theirs", labels=["a", "b"])
+        begun = time.monotonic()
+        with pytest.raises(Conflict, match=f"process {other.process.pid} ") as told:
+            databits_in(workspace)
+        assert 4 < time.monotonic() - begun < 15
+        assert "DATABITS_DATABASE_URL" in str(told.value)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(databits_in, workspace)
+            time.sleep(0.5)
+            other("close")
+            assert waiting.result() == ["theirs"]
+
+
+@pytest.mark.slow
+def test_a_workbench_of_its_own_is_refused_beside_another_process(
+    home: Path, settings: Settings
+) -> None:
+    mine = Embedded(settings)
+    with another(home, stays=True) as other:
+        other("create_databit", name="theirs", labels=["a", "b"])
+        with pytest.raises(Conflict, match="open in another process"):
+            mine.run("list_databits", {}, ANA)
+        with pytest.raises(Conflict, match="open in another process"):
+            mine.propose("bulk_label", {"databit": "theirs"}, ANA)
+    assert mine.run("list_databits", {}, ANA).model_dump()["total"] == 1
+    mine.database.close()
+
+
+def test_the_page_gets_the_workspace_from_a_server_that_only_serves_an_ide(
+    home: Path, settings: Settings
+) -> None:
+    with another(home, stays=True) as other:
+        other("create_databit", name="theirs", labels=["a", "b"])
+        ownership = make_way(settings)
+        page = Workspace(settings, stays=True)
+        create(page, "mine")
+        assert page._here is not None
+        listed = other("list_databits")
+        assert {row["name"] for row in listed["rows"]} == {"mine", "theirs"}
+        found = serving(home)
+        assert found is not None
+        assert found.pid == os.getpid()
+        page.close()
+        ownership.release()
+        assert len(other("list_databits")["rows"]) == 2
+        found = serving(home)
+        assert found is not None
+        assert found.pid == other.process.pid
+
+
+@pytest.mark.slow
+def test_calls_of_many_are_all_performed_once_while_the_workspace_changes_hands(
+    home: Path, settings: Settings, workspace: Workspace
+) -> None:
+    with another(home, stays=True) as first, another(home, stays=True) as second:
+
+        def make(n: int) -> None:
+            who = (first, second)[n % 2]
+            made = who("create_databit", name=f"databit-{n}", labels=["a", "b"])
+            assert "error" not in made, made
+
+        def call(of: int) -> None:
+            for n in range(of, 40, 2):
+                make(n)
+
+        with ThreadPoolExecutor(2) as pool:
+            calls = [pool.submit(call, of) for of in (0, 1)]
+            for _ in range(3):
+                time.sleep(0.2)
+                server = serving(home)
+                if server is not None:
+                    with contextlib.suppress(Gone):
+                        Remote(server).hand_over()
+            for done in calls:
+                done.result()
+    assert workspace.run("list_databits", {}, ANA).model_dump()["total"] == 40
+    assert workspace.run("verify_audit", {}, ANA).intact  # type: ignore[attr-defined]
+
+
+def test_what_a_dead_server_left_behind_stops_nobody(
+    home: Path, settings: Settings, workspace: Workspace
+) -> None:
+    home.mkdir()
+    # Its port was given to something else, which answers, and does not know the secret.
+    impostor = Workspace(Settings(home=home / "other"), stays=True)
+    impostor.run("list_databits", {}, ANA)
+    other = serving(home / "other")
+    assert other is not None
+    left = other._replace(token="old", database=fingerprint(settings))
+    (home / FILE).write_text(json.dumps(left._asdict()), encoding="utf-8")
+    assert serving(home) == left
+    create(workspace, "mine")
+    assert workspace._here is not None
+    impostor.close()
+
+
+def test_a_server_on_another_database_of_the_same_folder_is_not_asked(
+    home: Path, settings: Settings, tmp_path: Path
+) -> None:
+    elsewhere = Settings(home=home, database_url=f"sqlite:///{tmp_path / 'other.db'}")
+    first, second = Workspace(settings, stays=True), Workspace(elsewhere)
+    create(first, "mine")
+    assert databits_in(second) == []
+    first.close()
+    second.close()
+
+
+def test_a_name_for_the_database_tells_no_secret() -> None:
+    url = "postgresql+psycopg://ana:hunter2@db.example/work"
+    name = fingerprint(Settings(database_url=url))
+    assert len(name) == 16
+    assert "hunter2" not in name
+
+
+@pytest.mark.slow
+def test_in_one_process_a_workspace_may_be_open_twice(home: Path, settings: Settings) -> None:
+    first, second = Embedded(settings), Embedded(settings)
+    first.run("create_databit", {"name": "a", "labels": ["x", "y"]}, ANA)
+    assert second.run("list_databits", {}, ANA).model_dump()["total"] == 1
+    first.database.close()
+    with another(home, stays=False) as other:
+        assert other("list_databits")["error"] == "Conflict", "the second still has it open"
+        second.database.close()
+        assert other("list_databits")["total"] == 1
+
+
+@pytest.mark.slow
+def test_a_forked_child_holds_no_lock_that_its_parent_let_go(settings: Settings) -> None:
+    mine = Ownership(settings.url)
+    mine.take()
+    child = os.fork()
+    if not child:
+        time.sleep(3)
+        os._exit(0)
+    mine.release()
+    with another(settings.home, stays=False) as other:
+        begun = time.monotonic()
+        assert other("list_databits")["total"] == 0
+        assert time.monotonic() - begun < 2.5
+    os.waitpid(child, 0)
+
+
+def test_nothing_is_locked_on_postgresql() -> None:
+    ownership = Ownership("postgresql+psycopg://ana@db.example/work")
+    ownership.take(patience=0)
+    ownership.release()
+
+
+def test_only_the_process_itself_takes_its_address_back(home: Path, settings: Settings) -> None:
+    home.mkdir()
+    mine = announce(settings)
+    theirs = mine._replace(pid=mine.pid + 1)
+    (home / FILE).write_text(json.dumps(theirs._asdict()), encoding="utf-8")
+    page = Workspace(settings, stays=True)
+    page.close()
+    assert (home / FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "phrase"),
+    [
+        ("run", b"{", "malformed"),
+        ("run", b"[1]", "malformed"),
+        ("run", b"{}", "malformed"),
+        ("dance", b"{}", "no such call"),
+    ],
+)
+def test_a_malformed_call_is_refused(
+    settings: Settings, path: str, body: bytes, phrase: str
+) -> None:
+    page = Workspace(settings, stays=True)
+    databits_in(page)
+    server = serving(settings.home)
+    assert server is not None
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
+    connection.request("POST", f"/local/{path}", body, {"Authorization": f"Bearer {server.token}"})
+    answer = connection.getresponse()
+    assert phrase in json.loads(answer.read())["error"]["text"]
+    connection.close()
+    connection.request("GET", "/server.json")
+    assert connection.getresponse().status == 404
+    connection.close()
+    wrong = Remote(server._replace(token="ünknown"))
+    with pytest.raises(Unavailable, match="once more"):
+        wrong.run("list_databits", {}, ANA)
+    page.close()
