@@ -92,9 +92,12 @@ ARGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium; without one the tests are skipped, but never in CI."""
+    """Chromium; without one the tests are skipped, but never in CI.
+
+    One a module: its driver has an event loop, beside which asynchronous tests can not run.
+    """
     from playwright.sync_api import Error, sync_playwright
 
     with sync_playwright() as playwright:
