@@ -54,7 +54,7 @@ docs: setup ## write docs/tools.md from the catalogue
 
 bench: setup ## measure against floors, in one run
 	$(RUN) python -m benchmarks.startup
-	$(RUN) python -m benchmarks.queue
+	$(RUN) python -m benchmarks.core
 
 clean: ## remove environments and caches, never a workspace
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -1,5 +1,6 @@
 """One model of every setting: environment (`DATABITS_…`) over `databits.toml` over defaults."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +50,9 @@ class Settings(BaseSettings):
         [], description="Addresses or networks of the proxy whose headers are believed."
     )
     roots: list[Path] = Field(
-        [], description="Folders files may be imported from; empty means any the user can read."
+        [],
+        description="Folders files may be imported from; empty means any the user can read, or, where "
+        "others sign in, none but what they upload.",
     )
     model: str = Field(
         "",
@@ -86,6 +89,11 @@ class Settings(BaseSettings):
     )
 
     @property
+    def serves_others(self) -> bool:
+        """Whether people other than this machine's user are meant to come in."""
+        return bool(self.require_sign_in or self.identity_header or not is_loopback(self.host))
+
+    @property
     def url(self) -> str:
         return self.database_url or f"sqlite:///{(self.home / 'workbench.db').as_posix()}"
 
@@ -108,3 +116,13 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address, or comes from it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

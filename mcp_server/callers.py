@@ -6,7 +6,6 @@ this machine's user. A token that is wrong is refused in any case.
 """
 
 import hashlib
-import ipaddress
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
@@ -21,7 +20,6 @@ from mcp.server.auth.provider import AccessToken
 from databits import identity
 from databits.actor import Actor, Surface
 from databits.errors import NotAllowed
-from databits.settings import Settings
 from databits.workbench import Workbench
 from mcp_server.auth import local_actor
 
@@ -61,7 +59,7 @@ class Callers:
 
     def sign_in_required(self) -> bool:
         """Whether nobody is taken for this machine's user; of a new account it is at most 1 s late."""
-        return is_closed(self._workbench.settings) or identity.has_accounts(self._workbench)
+        return self._workbench.settings.serves_others or identity.has_accounts(self._workbench)
 
     def of(self, scope: Scope, surface: Surface) -> Caller:
         """The caller of a request; it reads the database, so it runs in a worker thread.
@@ -121,23 +119,6 @@ _known: WeakKeyDictionary[Workbench, Callers] = WeakKeyDictionary()
 def callers_of(workbench: Workbench) -> Callers:
     """The one `Callers` of a workbench."""
     return _known.setdefault(workbench, Callers(workbench))
-
-
-def is_closed(settings: Settings) -> bool:
-    """Whether the settings alone demand that everybody signs in."""
-    return bool(
-        settings.require_sign_in or settings.identity_header or not is_loopback(settings.host)
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address, or comes from it."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def caller_in(scope: Scope) -> Caller:

@@ -26,10 +26,10 @@ from databits import identity, local_api, remote
 from databits.errors import Conflict, Invalid, Unavailable
 from databits.operation import load_catalogue
 from databits.platforms.embedded.owner import database_file
-from databits.settings import Settings
+from databits.settings import Settings, is_loopback
 from databits.workbench import Workbench, connect
 from databits.workspace import make_way
-from mcp_server.callers import callers_of, is_loopback
+from mcp_server.callers import callers_of
 from mcp_server.http import HttpApp, http_app
 from ui import gateway, signin
 from ui.chat import Chat

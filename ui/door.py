@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from databits.actor import Actor, Surface
 from databits.errors import NotAllowed
-from mcp_server.callers import SIGNED_IN, Authenticated, Callers, is_loopback
+from databits.settings import is_loopback
+from mcp_server.callers import SIGNED_IN, Authenticated, Callers
 from ui.sessions import Sessions
 
 PERSON = "databits.person"

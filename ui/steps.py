@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from databits.pipeline import Stage
+from databits.store.items import COUNTED
 from mcp_server.tools.curate.list_items import list_items
 from mcp_server.tools.curate.queue_status import queue_status
 from mcp_server.tools.data.list_sources import list_sources
@@ -84,7 +85,8 @@ def _curate(person: Person, databit: str) -> list[Step]:
     sure = person.run(list_items, databit=databit, state="open", min_confidence=SURE, limit=1).total
     if sure:
         request = f"approve everything in {databit} above {SURE}"
-        steps.append(Step(f"Approve the {sure:,} surest", request))
+        more = "+" if sure >= COUNTED else ""
+        steps.append(Step(f"Approve the {sure:,}{more} surest", request))
     if status.approved >= ENOUGH:
         steps.append(
             Step(f"Assemble a dataset from {databit}", f"assemble a dataset from {databit}")

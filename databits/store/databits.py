@@ -41,6 +41,9 @@ class Databits:
         Raises:
             NotFound: naming the Databits, or the versions, that exist.
         """
+        return self._tx.recall(("databit", name, version), lambda: self._get(name, version))
+
+    def _get(self, name: str, version: str | None) -> DatabitVersion:
         rows = (
             self._tx.fetch(_NEWEST, name=name)
             if version is None

@@ -14,6 +14,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    union_all,
 )
 
 from databits.errors import NotFound
@@ -22,6 +23,7 @@ from databits.store.driver import Prepared, among
 from databits.store.tables import databits, items, labels, records, suggestions
 from databits.store.transaction import Transaction, now
 
+COUNTED = 10_000  # items that are counted; a total of this means so many or more
 DECIDED = ("approved", "rejected", "skipped")
 
 
@@ -116,12 +118,12 @@ class Items:
         return [_item(row) for row in self._tx.rows(query.order_by(items.c.id).limit(limit))]
 
     def count(self, databit_id: int, where: Filter) -> int:
-        query = (
-            select(func.count())
-            .select_from(items.join(records, records.c.id == items.c.record_id))
-            .where(items.c.databit_id == databit_id, *where.clauses())
-        )
-        return int(self._tx.value(query))
+        """How many there are, up to `COUNTED`: counting more would take longer than a page."""
+        query = select(items.c.id).where(items.c.databit_id == databit_id, *where.clauses())
+        if where.contains:
+            query = query.join(records, records.c.id == items.c.record_id)
+        some = query.limit(COUNTED).subquery()
+        return int(self._tx.value(select(func.count()).select_from(some)))
 
     def unclaimed(self, databit_id: int, where: Filter) -> dict[int, str | None]:
         """The items that the filter means and nobody holds, in order of id, with their suggestions."""
@@ -152,12 +154,11 @@ class Items:
         """
         moment = now()
         of = {"databit_id": databit_id, "moment": moment}
-        found = self._tx.fetch(_HELD, actor=actor, **of)
-        found.sort(key=_best_first)
-        del found[count:]
+        held = self._tx.fetch(_HELD, actor=actor, count=count, **of)
+        found = sorted([row for row in held if row.held], key=_best_first)[:count]
         if len(found) < count:
             free = self._tx.fetch(_FREE, count=count - len(found), **of)
-            expired = self._tx.fetch(_EXPIRED, count=count - len(found), **of)
+            expired = [row for row in held if not row.held]
             if expired:
                 free = sorted(free + expired, key=_best_first)
             found += free[: count - len(found)]
@@ -370,7 +371,6 @@ def _next(databit_id: ColumnElement[Any], *where: Any) -> Select[Any]:
         _claimable(databit_id, *where)
         .order_by(items.c.priority.desc(), items.c.id)
         .limit(bindparam("count"))
-        .with_for_update(skip_locked=True, of=items)
     )
 
 
@@ -385,18 +385,27 @@ _SHOWN = Prepared(
         among(items.c.id, sqlite)
     )
 )
+# What the person holds, and the best of what somebody held for too long.
 _HELD = Prepared(
-    lambda _: _claimable(
-        items.c.databit_id + 0,
-        items.c.held_by == bindparam("actor"),
-        items.c.held_until >= bindparam("moment"),
+    lambda _: union_all(
+        select(
+            _claimable(
+                items.c.databit_id + 0,
+                items.c.held_by == bindparam("actor"),
+                items.c.held_until >= bindparam("moment"),
+            ).subquery()
+        ),
+        select(
+            _next(
+                items.c.databit_id + 0,
+                items.c.held_by.is_not(None),
+                items.c.held_until < bindparam("moment"),
+            ).subquery()
+        ),
     )
 )
-_FREE = Prepared(lambda _: _next(items.c.databit_id, items.c.held_by.is_(None)))
-_EXPIRED = Prepared(
-    lambda _: _next(
-        items.c.databit_id + 0,
-        items.c.held_by.is_not(None),
-        items.c.held_until < bindparam("moment"),
+_FREE = Prepared(
+    lambda _: _next(items.c.databit_id, items.c.held_by.is_(None)).with_for_update(
+        skip_locked=True, of=items
     )
 )

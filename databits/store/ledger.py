@@ -69,6 +69,8 @@ class Ledger:
     def __init__(self, db: Connection, ids: Ids | None = None) -> None:
         self.driver = Driver(db)
         self.ids = ids or Ids()
+        self.known: dict[Any, Any] = {}
+        """What was read in this transaction and nobody has changed since; see `Transaction.recall`."""
         self._changes: list[tuple[Any, ...]] = []
         self._images: list[tuple[Any, ...]] = []
         self._events: list[tuple[Any, ...]] = []
@@ -136,4 +138,5 @@ class Ledger:
         """Drop what is pending and known: the transaction, or a part of it, was rolled back."""
         self._changes, self._images, self._events = [], [], []
         self._last_change = self._last_event = None
+        self.known.clear()
         self.ids.forget()

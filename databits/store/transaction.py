@@ -6,8 +6,8 @@ was there before, so that `undo_change` needs no knowledge of the operation it u
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, Row, Table, func, select
 
@@ -15,8 +15,10 @@ from databits.store.driver import FEW, Prepared, among, document, documents, pla
 from databits.store.ledger import Ids, Image, Ledger
 from databits.store.tables import CHANGED
 
+T = TypeVar("T")
 Values = Mapping[str, Any]
 _TRACKED = frozenset(t.name for t in CHANGED)
+_BUSY = frozenset({"items", "labels", "suggestions"})  # what is recalled does not depend on them
 _BATCH = 50_000  # rows a statement: bounds memory, not speed
 _FEW_KINDS = 200  # sets of new values from which on an update goes row by row
 _IMAGES: dict[tuple[str, tuple[str, ...]], Prepared] = {}
@@ -45,6 +47,7 @@ class Transaction:
     def db(self) -> Connection:
         """The connection, for what the methods here do not do."""
         self.wrote = True  # for all we know
+        self.ledger.known.clear()
         self._look()
         return self._db
 
@@ -72,11 +75,28 @@ class Transaction:
         """The rows of a prepared statement, which must not look at the log tables."""
         return self.driver.fetch(prepared, **values)
 
+    def recall(self, key: Any, read: Callable[[], T]) -> T:
+        """What `read` gives, read once for a group of writes that only read it.
+
+        For what is asked in every call and changes rarely. The group is one transaction, so nobody
+        else changes it meanwhile, and any write to a table outside `_BUSY` forgets it.
+        """
+        known = self.ledger.known
+        if key not in known:
+            known[key] = read()
+        found: T = known[key]
+        return found
+
     def _look(self) -> None:
         if self.ledger.pending:
             self.ledger.flush()
 
     # writing ------------------------------------------------------------------------------
+
+    def _touch(self, table: Table) -> None:
+        self.wrote = True
+        if table.name not in _BUSY:
+            self.ledger.known.clear()
 
     def allocate(self, table: Table, count: int = 1) -> range:
         """The next `count` ids of a table; ids are never handed out twice, even after an undo."""
@@ -92,7 +112,7 @@ class Transaction:
         """
         if not rows:
             return []
-        self.wrote = True
+        self._touch(table)
         names = tuple(name for name in rows[0] if name != "id")
         given = "id" in rows[0]
         ids = [int(row["id"]) for row in rows] if given else list(self.allocate(table, len(rows)))
@@ -127,7 +147,7 @@ class Transaction:
         """
         if not new:
             return 0
-        self.wrote = True
+        self._touch(table)
         names = tuple(sorted(next(iter(new.values()))))
         if old is None and len(new) > FEW and plain(table, names):
             kinds = _kinds(new, names)
@@ -175,7 +195,7 @@ class Transaction:
         """Delete rows by id; returns how many."""
         if not ids:
             return 0
-        self.wrote = True
+        self._touch(table)
         names = tuple(str(c.name) for c in table.c)
         if len(ids) > FEW and plain(table, names) and table.name in _TRACKED:
             self._record_there(table, "delete", names, ids, None)

@@ -12,7 +12,6 @@ from mcp.client.streamable_http import streamable_http_client
 from databits.settings import Settings
 from databits.store.tables import audit, changes
 from databits.workbench import Workbench
-from mcp_server.callers import is_closed
 from tests.accounts import add_account, add_token, disable, revoke_tokens
 from tests.mcp_server.conftest import Grow
 from tests.mcp_server.test_http import ACCEPTS, HOME, PING, served
@@ -151,12 +150,12 @@ async def test_nobody_gets_in_unknown(workbench: Workbench) -> None:
 
 
 def test_what_closes_the_server_by_itself() -> None:
-    assert not is_closed(Settings())
-    assert not is_closed(Settings(host="localhost"))
+    assert not Settings().serves_others
+    assert not Settings(host="localhost").serves_others
     for chosen in (
         Settings(host="0.0.0.0"),
         Settings(host="bits.example"),
         Settings(require_sign_in=True),
         Settings(identity_header="x-forwarded-email"),
     ):
-        assert is_closed(chosen)
+        assert chosen.serves_others

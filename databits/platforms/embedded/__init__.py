@@ -59,7 +59,8 @@ class Embedded(Workbench):
     def lake(self) -> "Folder":
         from databits.platforms.embedded.lake import Folder
 
-        return Folder(self.settings.roots, self.settings.home / "uploads")
+        settings = self.settings
+        return Folder(settings.roots, settings.home / "uploads", shared=settings.serves_others)
 
     @cached_property
     def jobs(self) -> "Workers":

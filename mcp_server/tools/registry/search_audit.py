@@ -33,7 +33,10 @@ def search_audit(
     after: After = 0,
     limit: Limit = 20,
 ) -> Page[AuditEvent]:
-    """Search the audit log, newest first: who called what, through which surface, and how it ended."""
+    """Search the audit log, newest first: who called what, through which surface, and how it ended.
+
+    `total` counts up to 10,000.
+    """
     asked = {"actor": actor, "operation": operation, "outcome": outcome}
     rows = store.audit.page(after, limit + 1, **asked, change_id=change)
     total = store.audit.count(**asked, change_id=change)

@@ -280,3 +280,18 @@ def test_of_many_operations_at_once_none_is_lost(desk: "Desk") -> None:
     assert sorted(made) == list(range(1, 97))
     assert len(desk.rows(audit)) == 96
     assert desk("verify_audit").intact
+
+
+def test_what_a_group_remembers_of_a_databit_is_forgotten_when_it_changes(desk: "Desk") -> None:
+    desk("create_databit", name="support", labels=["a", "b"])
+
+    def revise(store: Any) -> tuple[str, str, str]:
+        first = store.databits.get("support")
+        again = store.databits.get("support")
+        store.tx.begin_change("create_databit", "ana", "test")
+        store.databits.add_version(first.databit_id, "1.1.0", first.body, "ana")
+        store.tx.end_change()
+        return first.version, again.version, store.databits.get("support").version
+
+    assert desk.workbench.database.write(revise) == ("1.0.0", "1.0.0", "1.1.0")
+    assert desk.workbench.database.read(lambda s: s.databits.get("support").version) == "1.1.0"

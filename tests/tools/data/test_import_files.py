@@ -85,3 +85,17 @@ def test_it_takes_an_engineer(desk: "Desk", tickets_csv: Path) -> None:
     with pytest.raises(NotAllowed, match="engineer"):
         desk.as_("rita", "reviewer")("import_files", path=str(tickets_csv))
     assert desk.rows(records) == []
+
+
+def test_where_others_sign_in_only_uploads_and_named_folders_are_read(
+    tmp_path: Path, open_desk: "MakeDesk", tickets_csv: Path
+) -> None:
+    shared = open_desk(tmp_path / "shared", require_sign_in=True)
+    with pytest.raises(NotAllowed):
+        shared("import_files", path=str(tickets_csv))
+    uploads = tmp_path / "shared" / "uploads"
+    uploads.mkdir(parents=True)
+    (uploads / "mine.csv").write_bytes(tickets_csv.read_bytes())
+    assert shared("import_files", path=str(uploads / "mine.csv")).added == 18
+    named = open_desk(tmp_path / "named", require_sign_in=True, roots=[tmp_path])
+    assert named("import_files", path=str(tickets_csv)).added == 18
