@@ -4,23 +4,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Row,
     Select,
-    and_,
-    bindparam,
     func,
-    literal_column,
     or_,
     select,
-    union_all,
 )
 
 from databits.errors import NotFound
 from databits.model import Item
-from databits.store.driver import Prepared, among
-from databits.store.tables import databits, items, labels, records, suggestions
+from databits.store.item_queries import (
+    FREE,
+    HELD,
+    QUEUED,
+    RAW,
+    SHOWN,
+    best_first,
+    claimed,
+    item_of,
+    shown,
+)
+from databits.store.tables import items, labels, records, suggestions
 from databits.store.transaction import Transaction, now
 
 COUNTED = 10_000  # items that are counted; a total of this means so many or more
@@ -73,7 +78,7 @@ class Items:
     ) -> list[int]:
         """Put records into a queue; those already there are passed over. Returns the new items."""
         ids = self._tx.driver.ids(record_ids)
-        found = self._tx.fetch(_QUEUED, databit_id=databit_id, ids=ids)
+        found = self._tx.fetch(QUEUED, databit_id=databit_id, ids=ids)
         there = {row.record_id for row in found}
         fresh = [i for i in dict.fromkeys(record_ids) if i not in there]
         return self._tx.insert(
@@ -93,7 +98,7 @@ class Items:
 
     def raw(self, ids: Sequence[int]) -> dict[int, Row[Any]]:
         """Rows by id; ids that do not exist are left out."""
-        return {row.id: row for row in self._tx.fetch(_RAW, ids=self._tx.driver.ids(ids))}
+        return {row.id: row for row in self._tx.fetch(RAW, ids=self._tx.driver.ids(ids))}
 
     def of_databit(self, databit_id: int, name: str, ids: Sequence[int]) -> dict[int, Row[Any]]:
         """The items, every one of which must be of this Databit.
@@ -115,7 +120,7 @@ class Items:
         query = self._select().where(
             items.c.databit_id == databit_id, items.c.id > after, *where.clauses()
         )
-        return [_item(row) for row in self._tx.rows(query.order_by(items.c.id).limit(limit))]
+        return [item_of(row) for row in self._tx.rows(query.order_by(items.c.id).limit(limit))]
 
     def count(self, databit_id: int, where: Filter) -> int:
         """How many there are, up to `COUNTED`: counting more would take longer than a page."""
@@ -138,12 +143,12 @@ class Items:
         row = self._tx.one(self._select().where(items.c.id == item_id))
         if row is None:
             raise NotFound("There is no item of that id. list_items shows the items of a Databit.")
-        return _item(row)
+        return item_of(row)
 
     def by_ids(self, ids: Sequence[int]) -> list[Item]:
         """The items in the order of `ids`."""
-        rows = self._tx.fetch(_SHOWN, ids=self._tx.driver.ids(ids), moment=now())
-        found = {row.id: _item(row) for row in rows}
+        rows = self._tx.fetch(SHOWN, ids=self._tx.driver.ids(ids), moment=now())
+        found = {row.id: item_of(row) for row in rows}
         return [found[i] for i in ids if i in found]
 
     def claim(self, databit_id: int, actor: str, count: int, until: int) -> list[Item]:
@@ -154,17 +159,17 @@ class Items:
         """
         moment = now()
         of = {"databit_id": databit_id, "moment": moment}
-        held = self._tx.fetch(_HELD, actor=actor, count=count, **of)
-        found = sorted([row for row in held if row.held], key=_best_first)[:count]
+        held = self._tx.fetch(HELD, actor=actor, count=count, **of)
+        found = sorted([row for row in held if row.held], key=best_first)[:count]
         if len(found) < count:
-            free = self._tx.fetch(_FREE, count=count - len(found), **of)
+            free = self._tx.fetch(FREE, count=count - len(found), **of)
             expired = [row for row in held if not row.held]
             if expired:
-                free = sorted(free + expired, key=_best_first)
+                free = sorted(free + expired, key=best_first)
             found += free[: count - len(found)]
         old = {row.id: row for row in found}
         self._tx.update(items, {i: {"held_by": actor, "held_until": until} for i in old}, old)
-        return [_shown(row, actor) for row in found]
+        return [claimed(row, actor) for row in found]
 
     def release(self, ids: Sequence[int]) -> int:
         return self._tx.update(items, {i: {"held_by": None, "held_until": None} for i in ids})
@@ -303,109 +308,4 @@ class Items:
         return self._tx.rows(query.where(items.c.suggestion.is_(None)) if only_new else query)
 
     def _select(self) -> Select[Any]:
-        return _select_shown(now())
-
-
-def _item(row: Any) -> Item:
-    found = Item.model_validate(row)
-    return found if row.held else found.model_copy(update={"held_by": None})
-
-
-def _shown(row: Any, holder: str) -> Item:
-    """A row of `_HELD` or `_FREE` as it is once claimed; every value comes from a typed column."""
-    return Item.model_construct(
-        id=row.id,
-        databit=row.databit,
-        state=row.state,
-        text=row.text,
-        label=row.label,
-        suggestion=row.suggestion,
-        confidence=row.confidence,
-        why=row.why,
-        held_by=holder,
-    )
-
-
-def _select_shown(moment: Any) -> Select[Any]:
-    holder = and_(items.c.held_until.is_not(None), items.c.held_until >= moment)
-    return (
-        select(
-            items.c.id,
-            databits.c.name.label("databit"),
-            items.c.state,
-            records.c.text,
-            items.c.label,
-            items.c.suggestion,
-            items.c.confidence,
-            items.c.why,
-            items.c.held_by,
-            holder.label("held"),
-        )
-        .join(databits, databits.c.id == items.c.databit_id)
-        .join(records, records.c.id == items.c.record_id)
-    )
-
-
-def _best_first(row: Any) -> tuple[float, int]:
-    return -row.priority, row.id
-
-
-def _claimable(databit_id: ColumnElement[Any], *where: Any) -> Select[Any]:
-    """Open items, with what a claim changes and shows, each query worded for a partial index.
-
-    A bound `state` would hide the index, and `+ 0` does hide one that must not be chosen.
-    """
-    return (
-        _select_shown(bindparam("moment", type_=BigInteger))
-        .add_columns(items.c.held_until, items.c.priority)
-        .where(
-            databit_id == bindparam("databit_id"),
-            items.c.state == literal_column("'open'"),
-            *where,
-        )
-    )
-
-
-def _next(databit_id: ColumnElement[Any], *where: Any) -> Select[Any]:
-    return (
-        _claimable(databit_id, *where)
-        .order_by(items.c.priority.desc(), items.c.id)
-        .limit(bindparam("count"))
-    )
-
-
-_RAW = Prepared(lambda sqlite: select(items).where(among(items.c.id, sqlite)))
-_QUEUED = Prepared(
-    lambda sqlite: select(items.c.record_id).where(
-        items.c.databit_id == bindparam("databit_id"), among(items.c.record_id, sqlite)
-    )
-)
-_SHOWN = Prepared(
-    lambda sqlite: _select_shown(bindparam("moment", type_=BigInteger)).where(
-        among(items.c.id, sqlite)
-    )
-)
-# What the person holds, and the best of what somebody held for too long.
-_HELD = Prepared(
-    lambda _: union_all(
-        select(
-            _claimable(
-                items.c.databit_id + 0,
-                items.c.held_by == bindparam("actor"),
-                items.c.held_until >= bindparam("moment"),
-            ).subquery()
-        ),
-        select(
-            _next(
-                items.c.databit_id + 0,
-                items.c.held_by.is_not(None),
-                items.c.held_until < bindparam("moment"),
-            ).subquery()
-        ),
-    )
-)
-_FREE = Prepared(
-    lambda _: _next(items.c.databit_id, items.c.held_by.is_(None)).with_for_update(
-        skip_locked=True, of=items
-    )
-)
+        return shown(now())

@@ -4,7 +4,6 @@ Every insert, update and delete of a `CHANGED` table goes through here and leave
 was there before, so that `undo_change` needs no knowledge of the operation it undoes.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Executable, Row, Table, func, select
 
 from databits.store.driver import FEW, Prepared, among, document, documents, plain
+from databits.store.images import image_text, kinds_of, ranges_of
 from databits.store.ledger import Ids, Image, Ledger
 from databits.store.tables import CHANGED
 
@@ -20,7 +20,6 @@ Values = Mapping[str, Any]
 _TRACKED = frozenset(t.name for t in CHANGED)
 _BUSY = frozenset({"items", "labels", "suggestions"})  # what is recalled does not depend on them
 _BATCH = 50_000  # rows a statement: bounds memory, not speed
-_FEW_KINDS = 200  # sets of new values from which on an update goes row by row
 _IMAGES: dict[tuple[str, tuple[str, ...]], Prepared] = {}
 
 
@@ -127,7 +126,7 @@ class Transaction:
             self.driver.insert(table, ("id", *names), batch)
         if table.name in _TRACKED:
             name = table.name
-            ranges = _ranges(ids)
+            ranges = ranges_of(ids)
             images = [Image(name, a, b if b > a else None, "insert", None, None) for a, b in ranges]
             self._record(table, images, len(ids))
         return ids
@@ -150,7 +149,7 @@ class Transaction:
         self._touch(table)
         names = tuple(sorted(next(iter(new.values()))))
         if old is None and len(new) > FEW and plain(table, names):
-            kinds = _kinds(new, names)
+            kinds = kinds_of(new, names)
             if kinds is not None:
                 return self._update_kinds(table, names, kinds)
         before = self._before(table, new, names, old)
@@ -171,8 +170,8 @@ class Transaction:
                     i,
                     None,
                     "update",
-                    _image(told, names, before[i], ()),
-                    _image(told, names, values, texts),
+                    image_text(told, names, before[i], ()),
+                    image_text(told, names, values, texts),
                 )
                 for i, values in after.items()
             ]
@@ -303,54 +302,6 @@ class Transaction:
         if self.change_id is None:
             self.change_id = self.ledger.next_change()
         return self.change_id
-
-
-def _kinds(
-    new: Mapping[int, Values], names: tuple[str, ...]
-) -> dict[tuple[Any, ...], list[int]] | None:
-    """New values → the rows that get them; None when there are too many for a statement each."""
-    kinds: dict[tuple[Any, ...], list[int]] = {}
-    known: dict[int, list[int]] = {}  # callers share the values of rows that get the same
-    for i, values in new.items():
-        ids = known.get(id(values))
-        if ids is None:
-            ids = known[id(values)] = kinds.setdefault(tuple(values[n] for n in names), [])
-            if len(kinds) > _FEW_KINDS:
-                return None
-        ids.append(i)
-    return kinds
-
-
-def _image(
-    told: dict[Any, str | None],
-    names: tuple[str, ...],
-    values: tuple[Any, ...],
-    texts: tuple[int, ...],
-) -> str | None:
-    """A row's values as JSON; `texts` are the places of those that are JSON already."""
-    try:
-        known = told.get(values)
-    except TypeError:  # a document among them
-        return document(dict(zip(names, values, strict=True)))
-    if known is None:
-        plain: Sequence[Any] = values
-        if texts:
-            plain = [json.loads(v) if n in texts and v else v for n, v in enumerate(values)]
-        known = told[values] = document(dict(zip(names, plain, strict=True)))
-    return known
-
-
-def _ranges(ids: Sequence[int]) -> list[tuple[int, int]]:
-    """Ids as ranges (first, last) of consecutive ones, in order."""
-    found: list[tuple[int, int]] = []
-    first = last = ids[0]
-    for i in ids[1:]:
-        if i != last + 1:
-            found.append((first, last))
-            first = i
-        last = i
-    found.append((first, last))
-    return found
 
 
 def _parts(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
