@@ -183,7 +183,11 @@ def test_after_kill_9_at_any_point_every_run_has_its_effect_once(
     workers = [start_worker(**settings) for _ in range(2)]
     kills = 0
     until = time.monotonic() + 100
-    while time.monotonic() < until and set(ended(desk, *asked, seconds=0)) - set(ENDED):
+    while time.monotonic() < until:
+        if not set(ended(desk, *asked, seconds=0)) - set(ENDED):
+            if kills >= 3:
+                break
+            asked.append(hold(f"s{len(asked)}", 0.3))  # they were too quick for the dice
         time.sleep(dice.uniform(0.1, 1.2))
         number = dice.randrange(2)
         if kills < 6 and in_work(desk):
@@ -247,9 +251,15 @@ def test_a_worker_that_can_not_start_is_not_started_again_and_again(
     hold("a", 0)
     workers = Workers(desk.workbench)
     try:
+        begun = time.monotonic()
         workers.submit(1)
-        time.sleep(9)
-        assert 2 <= len(workers._started) <= 4
+        while len(workers._started) < 3 and time.monotonic() < begun + 30:
+            time.sleep(0.2)
+        time.sleep(3)
+        started, seconds = len(workers._started), time.monotonic() - begun
+        assert started >= 3
+        # The pauses double, from half a second: n starts take at least 0.5 · (2ⁿ⁻¹ - 1) seconds.
+        assert 0.5 * (2 ** (started - 1) - 1) <= seconds
     finally:
         workers.close()
 
