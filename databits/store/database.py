@@ -104,6 +104,9 @@ class Database:
                 "foreign_keys=ON",
                 "busy_timeout=30000",
                 "temp_store=MEMORY",
+                # Small commits go to the log; a rarer, longer checkpoint writes each page once.
+                "wal_autocheckpoint=8000",
+                "cache_size=-32768",
             ):
                 db.execute(f"PRAGMA {pragma}")
 
