@@ -66,6 +66,7 @@ class Audit:
             "previous": last_hash,
         }
         row["hash"] = link(row)
+        self._tx.wrote = True
         self._tx.ledger.add_event(row)
         return int(row["id"])
 

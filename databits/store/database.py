@@ -196,8 +196,10 @@ class _Writer:
         done: list[tuple[Future[Any], Any]] = []
         refused: list[tuple[Future[Any], Exception]] = []
         waiting = iter(group)
+        begun = False
         try:
             with self._begin() as (db, ledger):
+                begun = True
                 for fn, future in waiting:
                     try:
                         with db.begin_nested():
@@ -213,6 +215,8 @@ class _Writer:
         except Exception as error:  # the transaction as a whole: nobody so far was written
             self._ids.forget()
             refused += [(future, _told(error)) for future, _ in done]
+            if not begun:  # nor would anybody else be
+                refused += [(future, _told(error)) for _, future in waiting]
             done = []
         _tell(done, refused)
         if rest := list(waiting):

@@ -1,7 +1,8 @@
 """Many readers, one writer: what was acknowledged is there, what failed is not, and nothing else."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import NullPool, PrimaryKeyConstraint, UniqueConstraint, create_engine, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from databits.actor import Actor
+from databits.change import append
 from databits.errors import Conflict
 from databits.store.database import Database
 from databits.store.migrations import MIGRATIONS, migrate
@@ -100,6 +103,37 @@ def test_a_failing_write_takes_only_itself_back(database: Database) -> None:
     assert names(database) == {"first", "second", "third"}
     ids = [found[0], found[2], found[4]]
     assert len(set(ids)) == 3
+
+
+def test_an_event_of_a_write_that_fails_is_not_left_to_its_group(database: Database) -> None:
+    def say_and_fail(store: Any) -> None:
+        append(store, Actor("ana", "admin", "test"), "import_files", "0" * 64, "ok")
+        raise ValueError("after it was said")
+
+    found = in_one_group(database, add_source("first"), say_and_fail, add_source("second"))
+    assert str(found[1]) == "after it was said"
+    assert database.read(lambda store: store.audit.count()) == 0
+    assert names(database) == {"first", "second"}
+
+
+def test_a_database_that_goes_away_between_two_tries_is_told_to_everybody(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(store: Any) -> None:
+        add_source("lost")(store)
+        monkeypatch.setattr(database._writer, "_begin", gone)
+        raise ValueError("half way")
+
+    @contextlib.contextmanager
+    def gone() -> Iterator[Any]:
+        raise OperationalError("BEGIN", None, Exception("server closed the connection"))
+        yield
+
+    found = in_one_group(database, add_source("first"), fail, add_source("second"))
+    assert [type(each) for each in found] == [OperationalError] * 3
+    monkeypatch.undo()
+    assert database.write(add_source("later"))
+    assert names(database) == {"later"}
 
 
 def test_a_write_sees_the_writes_before_it_in_its_group(database: Database) -> None:
