@@ -23,6 +23,11 @@ help: ## what there is
 	@$(UV) sync --locked --quiet
 	@touch $@
 
+# Other people's clients and suites, for the tests; Node and npm come with the development packages.
+tests/node/node_modules/.ready: tests/node/package-lock.json .venv/.ready
+	@$(RUN) npm ci --prefix tests/node --ignore-scripts --no-fund --no-audit --loglevel error
+	@touch $@
+
 setup: .venv/.ready ## install the locked dependencies into .venv
 
 demo: setup ## sample tickets through all seven stages, then the page (DEMO_ARGS=--no-serve to stop before)
@@ -31,7 +36,7 @@ demo: setup ## sample tickets through all seven stages, then the page (DEMO_ARGS
 up: setup ## serve the chat, the review page, /mcp and the endpoints
 	@$(RUN) databits up
 
-test: check ## all tests and checks
+test: check tests/node/node_modules/.ready ## all tests and checks
 	@$(RUN) python tests/needs.py
 	$(RUN) pytest
 
@@ -57,4 +62,4 @@ bench: setup ## measure against floors, in one run
 	$(RUN) python -m benchmarks.core
 
 clean: ## remove environments and caches, never a workspace
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build tests/node/node_modules

@@ -22,6 +22,11 @@ def postgres() -> Path | None:
     return found[-1].parent if found else Path(on_path).parent if on_path else None
 
 
+def node_packages() -> bool:
+    """Whether the packages of tests/node are there."""
+    return (Path(__file__).parent / "node" / "node_modules" / ".ready").exists()
+
+
 def main() -> int:
     """Print what is missing; under CI a missing thing is a failure."""
     missing = []
@@ -34,6 +39,11 @@ def main() -> int:
         missing.append(
             "PostgreSQL: its tests are skipped. Debian and Ubuntu: sudo apt install postgresql; "
             "macOS: brew install postgresql."
+        )
+    if not node_packages():
+        missing.append(
+            "Packages of tests/node: tests with other people's clients are skipped. "
+            "`make test` installs them from the npm registry."
         )
     for line in missing:
         print(f"missing: {line}")
