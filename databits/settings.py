@@ -28,7 +28,10 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="SQLAlchemy URL; empty means a SQLite file in `home`."
     )
-    role: Role = Field("admin", description="Role of the operating-system user on this machine.")
+    role: Role = Field(
+        "admin",
+        description="Role of the operating-system user on this machine; grants can lower it, not raise it.",
+    )
     user: str = Field("", description="Name to act under; empty means the operating-system user.")
     host: str = Field(
         "127.0.0.1",

@@ -26,8 +26,13 @@ CLIENT_LENGTH = 80
 
 
 def local_actor(settings: Settings, surface: Surface, client: str = "") -> Actor:
-    """Software acting for the operating-system user of this process."""
-    return Actor(settings.user or _os_user(), settings.role, surface, client=client)
+    """Software acting for the operating-system user of this process.
+
+    The role of the settings is what they have here, and a ceiling: whoever starts a server as a
+    viewer, for an editor that shall only look, must not get more by a grant.
+    """
+    name = settings.user or _os_user()
+    return Actor(name, settings.role, surface, client=client, limit=settings.role)
 
 
 def identify_local(settings: Settings) -> Identify:

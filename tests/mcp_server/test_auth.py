@@ -1,14 +1,17 @@
 """Who a request comes from."""
 
 import getpass
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from mcp.types import Implementation
 
+from databits.errors import NotAllowed
 from databits.settings import Settings
 from mcp_server.auth import CLIENT_LENGTH, client_of, identify_local, local_actor
+from tests.conftest import Desk
 
 
 def _context(name: str, version: str = "1") -> Any:
@@ -24,6 +27,16 @@ def test_the_settings_name_the_user_and_the_role() -> None:
         "command",
         False,
     )
+
+
+def test_a_grant_does_not_raise_a_server_that_was_started_as_a_viewer(queued: Desk) -> None:
+    queued("add_person", person="lena", role="engineer")
+    settings = queued.workbench.settings.model_copy(update={"role": "viewer", "user": "lena"})
+    editor = identify_local(settings)(None)
+    with pytest.raises(NotAllowed, match="you are viewer"):
+        queued.workbench.run("claim_items", {"databit": "support"}, editor)
+    signed_in = replace(editor, limit="admin")
+    assert queued.workbench.run("claim_items", {"databit": "support"}, signed_in)
 
 
 def test_without_a_name_it_is_the_operating_systems_user(monkeypatch: pytest.MonkeyPatch) -> None:
