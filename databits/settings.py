@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         900, ge=10, description="How long a claimed item stays a reviewer's."
     )
     plan_hours: int = Field(72, ge=1, description="How long a plan can be approved.")
+    question_keys: list[Annotated[SecretStr, Field(min_length=32)]] = Field(
+        [],
+        description="Keys that MCP servers on several machines seal their questions with: the first seals, each "
+        "opens. Empty means `question.key` in `home`.",
+    )
     threads: int = Field(
         0, ge=0, description="Threads of the embedding engine; 0 means one a core."
     )

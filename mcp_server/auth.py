@@ -42,13 +42,17 @@ def identify_local(settings: Settings) -> Identify:
 
 
 def client_of(ctx: "Context[Any, Any] | None") -> str:
-    """Name and version of the client, as it gives them: `claude-code 2.1.330`; may be empty."""
-    params = ctx.session.client_params if ctx is not None else None
-    if params is None:
+    """Client, as it names itself, and protocol version: `claude-code 2.1.330 (mcp 2026-07-28)`."""
+    if ctx is None:
         return ""
-    said = f"{params.client_info.name} {params.client_info.version}"
-    # It ends up in the audit trail and on pages: one printable line, whatever was sent.
-    return " ".join("".join(c if c.isprintable() else " " for c in said).split())[:CLIENT_LENGTH]
+    params = ctx.session.client_params
+    name = _line(f"{params.client_info.name} {params.client_info.version}") if params else ""
+    return f"{name[:CLIENT_LENGTH]} (mcp {_line(ctx.protocol_version or 'unknown')[:16]})".strip()
+
+
+def _line(said: str) -> str:
+    """One printable line, whatever was sent: it ends up in the audit trail and on pages."""
+    return " ".join("".join(c if c.isprintable() else " " for c in said).split())
 
 
 def _os_user() -> str:

@@ -16,6 +16,7 @@ from databits.settings import Settings
 from databits.workbench import Workbench
 from mcp_server.auth import Identify, client_of
 from mcp_server.callers import HOW, Authenticated, Caller, caller_in, callers_of
+from mcp_server.sealing import sealed_by
 from mcp_server.server import build_server
 from mcp_server.toolsets import only
 
@@ -60,6 +61,7 @@ def http_app(
         toolsets=toolsets,
         read_only=read_only,
         middleware=[] if identify else [only(_toolsets)],
+        sealing=sealed_by(settings),
     )
     # The answers of a call are streamed, so that progress and questions arrive while it runs.
     app = server.streamable_http_app(

@@ -34,6 +34,7 @@ def main(
     gc.disable()
     from databits.workspace import Workspace
     from mcp_server.auth import identify_local
+    from mcp_server.sealing import sealed_by
     from mcp_server.server import build_server
 
     workspace = Workspace(settings, stays=True)
@@ -42,6 +43,7 @@ def main(
         identify_local(settings),
         toolsets=toolsets,
         read_only=read_only,
+        sealing=sealed_by(settings),
     )
     gc.freeze()
     gc.enable()

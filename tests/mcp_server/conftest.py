@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
-from mcp.types import ElicitRequestFormParams, ElicitResult
+from mcp.types import ElicitRequestFormParams, ElicitResult, Implementation
 
 from databits.operation import load_catalogue
 from databits.platforms.embedded import Embedded
@@ -78,7 +78,7 @@ def connect(workbench: Workbench) -> Connect:
 
     @asynccontextmanager
     async def connected(
-        era: str = "2026-07-28", answer: Answer | None = None, **options: Any
+        era: str = "2026-07-28", answer: Answer | None = None, name: str = "mcp", **options: Any
     ) -> AsyncIterator[Client]:
         async def callback(_: Any, params: ElicitRequestFormParams) -> ElicitResult:
             assert answer is not None
@@ -86,7 +86,8 @@ def connect(workbench: Workbench) -> Connect:
 
         server = build_server(workbench, identify_local(workbench.settings), **options)
         asked: Callable[..., Awaitable[ElicitResult]] | None = callback if answer else None
-        async with Client(server, mode=era, elicitation_callback=asked) as client:
+        me = Implementation(name=name, version="7")
+        async with Client(server, mode=era, elicitation_callback=asked, client_info=me) as client:
             yield client
 
     return connected

@@ -10,13 +10,18 @@ from mcp.types import Implementation
 
 from databits.errors import NotAllowed
 from databits.settings import Settings
+from databits.store.tables import audit
+from databits.workbench import Workbench
 from mcp_server.auth import CLIENT_LENGTH, client_of, identify_local, local_actor
 from tests.conftest import Desk
+from tests.mcp_server.conftest import Connect
 
 
 def _context(name: str, version: str = "1") -> Any:
     params = SimpleNamespace(client_info=Implementation(name=name, version=version))
-    return SimpleNamespace(session=SimpleNamespace(client_params=params))
+    return SimpleNamespace(
+        session=SimpleNamespace(client_params=params), protocol_version="2026-07-28"
+    )
 
 
 def test_the_settings_name_the_user_and_the_role() -> None:
@@ -50,12 +55,29 @@ def test_without_a_name_it_is_the_operating_systems_user(monkeypatch: pytest.Mon
 
 
 def test_the_client_is_named_as_it_names_itself_in_one_printable_line() -> None:
-    assert client_of(_context("claude-code", "2.1.330")) == "claude-code 2.1.330"
-    assert client_of(_context("evil\n\x1b[31m name")) == "evil [31m name 1"
-    assert len(client_of(_context("x" * 500))) == CLIENT_LENGTH
+    assert client_of(_context("claude-code", "2.1.330")) == ("claude-code 2.1.330 (mcp 2026-07-28)")
+    assert client_of(_context("evil\n\x1b[31m name")) == "evil [31m name 1 (mcp 2026-07-28)"
+    long = client_of(_context("x" * 500))
+    assert long == f"{'x' * CLIENT_LENGTH} (mcp 2026-07-28)"
+    assert len(long) <= audit.c.client.type.length  # type: ignore[attr-defined]
 
 
 def test_a_client_may_leave_its_name_out() -> None:
-    nameless: Any = SimpleNamespace(session=SimpleNamespace(client_params=None))
+    nameless: Any = SimpleNamespace(
+        session=SimpleNamespace(client_params=None), protocol_version="2025-11-25"
+    )
     identify = identify_local(Settings(user="ana"))
-    assert identify(nameless).client == identify(None).client == ""
+    assert identify(nameless).client == "(mcp 2025-11-25)"
+    assert identify(None).client == ""
+
+
+@pytest.mark.anyio
+async def test_the_audit_trail_says_which_client_spoke_which_protocol(
+    workbench: Workbench, connect: Connect, era: str
+) -> None:
+    async with connect(era, name="inspector") as client:
+        await client.call_tool("create_databit", {"name": "mail", "labels": ["a", "b"]})
+        spoken = client.protocol_version
+    (event,) = workbench.database.read(lambda store: list(store.audit.events()))
+    assert event.client == f"inspector 7 (mcp {spoken})"
+    assert spoken == ("2026-07-28" if era == "2026-07-28" else "2025-11-25")

@@ -250,7 +250,8 @@ async def test_a_call_is_on_record_with_its_client_and_is_no_persons(
     info = Implementation(name="cursor", version="3.1")
     async with Client(server, mode=era, client_info=info) as client:
         await client.call_tool("list_databits", {})
-    assert seen == [Actor("ana", "admin", "mcp", person=False, client="cursor 3.1")]
+        spoken = f"cursor 3.1 (mcp {client.protocol_version})"
+    assert seen == [Actor("ana", "admin", "mcp", person=False, client=spoken)]
 
 
 def _text(result: Any) -> str:
