@@ -56,8 +56,8 @@ def acknowledge(**said: Any) -> None:
 
 
 class Victim:
-    def __init__(self, home: Path, seed: int) -> None:
-        self.workbench = Embedded(Settings(home=home, user="ana"))
+    def __init__(self, seed: int) -> None:
+        self.workbench = Embedded(Settings(user="ana"))
         self.workbench.jobs = self  # type: ignore[assignment]
         self.seed = seed
 
@@ -124,10 +124,17 @@ class Victim:
 # --- the test -------------------------------------------------------------------------------------
 
 
-def kill_a_victim(home: Path, seed: int, dice: random.Random) -> list[Ack]:
+def environment(home: Path, url: str) -> dict[str, str]:
+    """What tells a process of its own which workspace to open."""
+    return {**os.environ, "DATABITS_HOME": str(home), "DATABITS_DATABASE_URL": url}
+
+
+def kill_a_victim(home: Path, url: str, seed: int, dice: random.Random) -> list[Ack]:
     """Let a victim work for a moment and kill it; returns what it had acknowledged."""
     victim = subprocess.Popen(
-        [sys.executable, "-P", __file__, str(home), str(seed)], stdout=subprocess.PIPE
+        [sys.executable, "-P", __file__, str(seed)],
+        env=environment(home, url),
+        stdout=subprocess.PIPE,
     )
     said: list[bytes] = []
     begun = threading.Event()
@@ -152,7 +159,7 @@ def kill_a_worker(desk: "Desk", first: int, delay: float) -> None:
     """Let a worker process begin with a run and kill it a moment later."""
     worker = subprocess.Popen(
         [sys.executable, "-P", "-m", "databits.platforms.embedded.jobs"],
-        env={**os.environ, "DATABITS_HOME": str(desk.workbench.settings.home)},
+        env=environment(desk.workbench.settings.home, desk.workbench.settings.url),
         stderr=subprocess.DEVNULL,
     )
     until = time.monotonic() + 30
@@ -225,19 +232,20 @@ def check_runs(desk: "Desk") -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.both_databases
 def test_after_kill_9_everything_acknowledged_is_there_and_nothing_is_half_done(
-    tmp_path: Path, open_desk: "MakeDesk"
+    tmp_path: Path, open_desk: "MakeDesk", database_url: str
 ) -> None:
     print(f"CRASH_SEED={SEED}")
     dice = random.Random(SEED)
     home = tmp_path / "home"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     acknowledged: list[Ack] = []
     rounds = ["victim", *dice.sample(["victim"] * (KILLS - 1) + ["worker"] * WORKER_KILLS, 19)]
     for number, kind in enumerate(rounds):
         if kind == "victim":
-            acknowledged += kill_a_victim(home, number, dice)
-        desk = open_desk(home)
+            acknowledged += kill_a_victim(home, database_url, number, dice)
+        desk = open_desk(home, database_url=database_url)
         if kind == "worker":
             first = desk.workbench.run("prelabel_items", {"databit": "support"}, desk.actor)
             desk.workbench.run("assemble_dataset", {"databit": "support"}, desk.actor)
@@ -256,6 +264,7 @@ def test_after_kill_9_everything_acknowledged_is_there_and_nothing_is_half_done(
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
+@pytest.mark.both_databases
 def test_a_training_that_was_killed_is_done_by_the_next_worker(labelled: "Desk") -> None:
     labelled("assemble_dataset", databit="support")
     asked = {"dataset": "support@1"}
@@ -299,4 +308,4 @@ print("started")
 
 
 if __name__ == "__main__":
-    Victim(Path(sys.argv[1]), int(sys.argv[2])).live()
+    Victim(int(sys.argv[1])).live()
