@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp import Client
+from starlette.testclient import TestClient
 
 import mcp_server.tools
 from agent.client import ToolClient, acting_as
@@ -26,9 +28,13 @@ from databits.platforms.embedded.jobs import work
 from databits.store.tables import passwords, plans, runs, tokens
 from databits.store.transaction import now
 from mcp_server.server import build_server
+from tests.accounts import PASSWORD, set_password
 from tests.conftest import Desk
+from ui.app import build_app
 from ui.cli import main
+from ui.door import PERSON
 from ui.people_commands import has_secrets
+from ui.person import Person
 
 mcp_server.tools.load()
 pytestmark = pytest.mark.both_databases
@@ -308,6 +314,52 @@ def test_by_the_command(
 
 def _word(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def test_on_the_page(eves: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a button or key names: the page has one way to the workbench."""
+    signed_in: dict[str, Any] = {}
+    monkeypatch.setattr("ui.person._scope", lambda: signed_in)
+    before = everything(eves)
+    for surface in ("chat", "review"):
+        person = Person(eves.workbench, surface)
+        for op, role in BELOW:
+            signed_in[PERSON] = Actor("eve", role, "test")
+            told = refusal(partial(person.run, op.fn, **arguments_of(op, SUPPORT, "tickets.csv")))
+            assert (told or "").startswith(f"{op.name} needs the role"), (op.name, role, told)
+    assert everything(eves) == before
+
+
+def test_with_the_keys_of_the_review_page_over_http(eves: Desk) -> None:
+    set_password(eves.workbench, "eve", PASSWORD)
+    app = build_app(eves.workbench.settings, eves.workbench)
+    client = TestClient(app, base_url="http://localhost:8765", follow_redirects=False)
+    entered = client.post("/sign-in", data={"name": "eve", "password": PASSWORD})
+    assert entered.status_code == 303
+    page = next(
+        part["id"]
+        for part in client.get("/ui/config").json()["components"]
+        if part["props"].get("elem_id") == "review"
+    )
+    on_it = {"databit": "support", "item": 1, "label": "billing"}
+    for needs, name, asked in (
+        ("labeler", "next_cards", {}),
+        ("labeler", "decide", {"verb": "approve"}),
+        ("labeler", "decide", {"verb": "correct"}),
+        ("labeler", "decide", {"verb": "skip"}),
+        ("reviewer", "decide", {"verb": "reject"}),
+        ("labeler", "take_back", {"change": 4}),
+        ("labeler", "history", {}),
+    ):
+        for role in ROLES[: ROLES.index(needs)]:
+            eves("grant_role", person="eve", role=role)
+            kept = everything(eves)
+            body = {"data": {**on_it, **asked}, "component_id": page, "fn_name": name}
+            answer = client.post(
+                "/ui/gradio_api/component_server", json={**body, "session_hash": "x"}
+            )
+            assert "needs the role" in answer.text, (name, asked, role, answer.text)
+            assert everything(eves) == kept
 
 
 def test_by_a_run_whose_person_lost_the_role(eves: Desk) -> None:
