@@ -9,7 +9,6 @@ let databit = null, labels = [], cards = [], left = 0, total = 0, skippedToo = f
 let pending = 0; // decisions shown, but not yet saved
 let gone = new Set(); // items decided here; a fetch that was under way may bring them again
 let saving = Promise.resolve();
-const timings = (window.databitsReview = window.databitsReview || []); // for the browser tests
 
 const memory = () => "databits-undo-" + databit;
 const done = () => JSON.parse(sessionStorage.getItem(memory()) || "[]");
@@ -73,12 +72,10 @@ function decide(verb, label) {
     cards.shift();
     return show();
   }
-  const begun = performance.now();
   cards.shift();
   gone.add(current.id);
   left = Math.max(0, left - 1);
   show();
-  requestAnimationFrame(() => timings.push(performance.now() - begun));
   const where = databit;
   pending += 1;
   saving = saving.then(() => save(where, current, verb, label || current.suggestion || ""));
@@ -146,6 +143,8 @@ function show() {
   $(".item-text").scrollTop = 0;
   $(".origin").textContent = "Item " + current.id + " · " + current.origin;
   $(".suggested").hidden = !current.suggestion;
+  $('[data-verb="approve"]').hidden = !current.suggestion;
+  $(".or").textContent = current.suggestion ? "Or choose the right label" : "Choose the label";
   $(".suggested-label").textContent = current.suggestion || "";
   const sure = current.confidence === null ? "" : Math.round(current.confidence * 100) + " % sure";
   $(".sure").hidden = !sure;
