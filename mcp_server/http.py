@@ -18,7 +18,7 @@ from mcp_server.auth import Identify, client_of
 from mcp_server.callers import HOW, Authenticated, Caller, caller_in, callers_of
 from mcp_server.sealing import sealed_by
 from mcp_server.server import build_server
-from mcp_server.toolsets import only
+from mcp_server.toolsets import every_one
 
 PATH = "/mcp"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -60,7 +60,7 @@ def http_app(
         identify or identify_caller,
         toolsets=toolsets,
         read_only=read_only,
-        middleware=[] if identify else [only(_toolsets)],
+        toolsets_of=every_one if identify else _toolsets,
         sealing=sealed_by(settings),
     )
     # The answers of a call are streamed, so that progress and questions arrive while it runs.

@@ -20,6 +20,10 @@ ALWAYS = ("get_run", "undo_change")
 Toolsets = Callable[[ServerRequestContext[Any, Any]], Collection[str] | None]
 
 
+def every_one(_: ServerRequestContext[Any, Any]) -> None:
+    """All stages, whoever asks."""
+
+
 def covers(toolsets: Collection[str] | None, op: Operation) -> bool:
     """Whether an operation is of these stages; None means all of them."""
     return toolsets is None or op.stage in toolsets or op.name in ALWAYS

@@ -9,7 +9,6 @@ from databits.actor import Actor
 from databits.workbench import Workbench
 from mcp_server.callers import callers_of
 from mcp_server.server import build_server
-from mcp_server.toolsets import only
 
 CLIENT = "databits-agent"
 acting_within: ContextVar[tuple[str, ...] | None] = ContextVar("acting_within", default=None)
@@ -34,6 +33,6 @@ def open_assistant(workbench: Workbench) -> AbstractAsyncContextManager[Assistan
         return acting_as.get() or callers.local("chat").through("chat", client=CLIENT)
 
     server = build_server(
-        workbench, identify, relay=True, middleware=[only(lambda ctx: acting_within.get())]
+        workbench, identify, relay=True, toolsets_of=lambda _: acting_within.get()
     )
     return Assistant.open(workbench.settings, server)
