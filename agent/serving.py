@@ -217,6 +217,9 @@ class WorkbenchAgent(ResponsesAgent):
         self._target = target
         self._host: Host | None = None
         self._opening = threading.Lock()
+        # So that what the agent calls, and its audit events, belong to the turn's trace; MLflow
+        # reads it as a trace begins, which is before the assistant opens.
+        os.environ.setdefault("MLFLOW_TRACE_PROPAGATE_TO_OTEL_CONTEXT", "true")
 
     @property
     def host(self) -> Host:

@@ -42,6 +42,9 @@ class Actor:
     """An identity that no human signs in with: nothing that comes through it is a person's act."""
     given: Role | None = None
     """The role that the surface gave, once `role` is what the grants made of it."""
+    trace: str | None = None
+    """W3C trace id of the call, for the audit log; it goes with the actor into runs and plans, so
+    that what comes of a call later is found by the trace of the call."""
 
     def covers(self, role: Role) -> bool:
         return _RANK[self.role] >= _RANK[role]

@@ -131,6 +131,7 @@ def append(
         arguments_sha256=arguments_sha256,
         outcome=outcome,
         detail=detail,
+        trace_id=actor.trace,
         **ids,
     )
 

@@ -239,4 +239,5 @@ class AuditEvent(Noun):
     change_id: int | None = None
     run_id: int | None = None
     plan_id: int | None = None
+    trace_id: str | None = None
     hash: str

@@ -22,6 +22,7 @@ from databits.actor import Actor, Surface
 from databits.errors import NotAllowed
 from databits.workbench import Workbench
 from mcp_server.auth import local_actor
+from mcp_server.tracing import within_trace_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -151,7 +152,8 @@ class Authenticated:
                 await unauthorized(send, str(error), given=bool(_bearer(scope)))
                 return
             scope = {**scope, **_principal(scope), CALLER: caller, "headers": _plain(scope)}
-        await self._app(scope, receive, send)
+        with within_trace_of(scope):
+            await self._app(scope, receive, send)
 
 
 async def unauthorized(send: Send, message: str, *, given: bool = False) -> None:

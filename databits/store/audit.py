@@ -79,10 +79,11 @@ class Audit:
         operation: str | None = None,
         outcome: str | None = None,
         change_id: int | None = None,
+        trace_id: str | None = None,
     ) -> list[AuditEvent]:
         """Newest first; `after` is the id that the page before ended with, 0 for the first."""
         query = (
-            self._where(actor, operation, outcome, change_id)
+            self._where(actor, operation, outcome, change_id, trace_id)
             .order_by(audit.c.id.desc())
             .limit(limit)
         )
@@ -97,9 +98,10 @@ class Audit:
         operation: str | None = None,
         outcome: str | None = None,
         change_id: int | None = None,
+        trace_id: str | None = None,
     ) -> int:
         """How many there are, up to `COUNTED`."""
-        some = self._where(actor, operation, outcome, change_id).limit(COUNTED)
+        some = self._where(actor, operation, outcome, change_id, trace_id).limit(COUNTED)
         return self._tx.count(some.with_only_columns(audit.c.id).subquery())  # type: ignore[arg-type]
 
     def events(self, after: int = 0, limit: int = 10_000) -> Iterator[Row[Any]]:
@@ -140,7 +142,12 @@ class Audit:
             return [(*(gone if name == "id" else None for name in _ORDERED), None)]
 
     def _where(
-        self, actor: str | None, operation: str | None, outcome: str | None, change_id: int | None
+        self,
+        actor: str | None,
+        operation: str | None,
+        outcome: str | None,
+        change_id: int | None,
+        trace_id: str | None,
     ) -> Select[Any]:
         query = select(audit)
         for column, wanted in (
@@ -148,6 +155,7 @@ class Audit:
             (audit.c.operation, operation),
             (audit.c.outcome, outcome),
             (audit.c.change_id, change_id),
+            (audit.c.trace_id, trace_id),
         ):
             if wanted is not None:
                 query = query.where(column == wanted)

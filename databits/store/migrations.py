@@ -69,7 +69,13 @@ def _add_column(db: Connection, column: Column[Any]) -> None:
         )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_schema, _governance)
+def _traces(db: Connection) -> None:
+    """From a trace to what was done in it."""
+    for index in audit.indexes:
+        index.create(db, checkfirst=True)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_schema, _governance, _traces)
 
 
 def migrate(db: Connection, now: int) -> int:

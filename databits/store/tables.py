@@ -430,6 +430,13 @@ audit = Table(
         sqlite_where=text("change_id IS NOT NULL"),
         postgresql_where=text("change_id IS NOT NULL"),
     ),
+    Index(
+        "ix_audit_trace_id",
+        "trace_id",
+        "id",
+        sqlite_where=text("trace_id IS NOT NULL"),
+        postgresql_where=text("trace_id IS NOT NULL"),
+    ),
 )
 
 DERIVED = frozenset({"vectors"})

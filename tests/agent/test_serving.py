@@ -25,6 +25,8 @@ def served(
 ) -> Iterator[WorkbenchAgent]:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", workbench.settings.tracking_uri)
     monkeypatch.setenv("MLFLOW_TRACE_SAMPLING_RATIO", "1")
+    monkeypatch.setenv("MLFLOW_TRACE_PROPAGATE_TO_OTEL_CONTEXT", "")  # so that it is put back
+    monkeypatch.delenv("MLFLOW_TRACE_PROPAGATE_TO_OTEL_CONTEXT")
     mlflow.tracing.disable()
     agent = WorkbenchAgent(
         workbench.settings, build_server(workbench, lambda _: SERVICE, relay=True)
@@ -96,3 +98,16 @@ def test_a_yes_that_nobody_vouches_for_approves_nothing(served: WorkbenchAgent) 
     }
     told = items(served, request(yes))[-1]["content"][0]["text"]
     assert "has not been approved" in told
+
+
+def test_what_a_turn_does_is_on_record_with_its_trace(
+    served: WorkbenchAgent, workbench: Embedded
+) -> None:
+    mlflow.tracing.enable()
+    served.predict(ask("reject everything in support"))
+    told = mlflow.get_last_active_trace_id()
+    assert told is not None
+    events = workbench.database.read(lambda store: list(store.audit.events()))
+    assert [event.trace_id for event in events if event.operation == "bulk_label"] == [
+        told.removeprefix("tr-")
+    ]

@@ -30,6 +30,9 @@ def search_audit(
         Field(description="ok, queued, planned, refused, failed or cancelled", max_length=12),
     ] = None,
     change: Annotated[int | None, Field(description="Only of this change", ge=1)] = None,
+    trace: Annotated[
+        str | None, Field(description="Only of this W3C trace id", pattern="^[0-9a-f]{32}$")
+    ] = None,
     after: After = 0,
     limit: Limit = 20,
 ) -> Page[AuditEvent]:
@@ -38,6 +41,6 @@ def search_audit(
     `total` counts up to 10,000.
     """
     asked = {"actor": actor, "operation": operation, "outcome": outcome}
-    rows = store.audit.page(after, limit + 1, **asked, change_id=change)
-    total = store.audit.count(**asked, change_id=change)
+    rows = store.audit.page(after, limit + 1, **asked, change_id=change, trace_id=trace)
+    total = store.audit.count(**asked, change_id=change, trace_id=trace)
     return Page.of([(row.id, row) for row in rows], limit, total)
