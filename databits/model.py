@@ -154,6 +154,7 @@ class Run(Noun):
     cpu_s: float | None = Field(None, description="Processor seconds")
     log: list[str] = Field([], description="Its last lines; only get_run gives them")
     created_at: Moment
+    updated_at: Moment | None = Field(None, description="When its log last grew; from get_run")
     finished_at: Moment | None = None
 
 

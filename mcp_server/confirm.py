@@ -40,6 +40,7 @@ from databits.model import Plan, Planned, Run
 from databits.operation import Operation
 from databits.ports import Runner
 from mcp_server.auth import Identify
+from mcp_server.handles import leaves
 from mcp_server.reply import refusal, reply
 from mcp_server.threads import in_thread
 
@@ -101,7 +102,7 @@ class Confirmation:
                 )
             except DatabitsError as error:
                 return refusal(error)
-            return reply(outcome.model_dump(mode="json"))
+            return reply(outcome.model_dump(mode="json"), meta=leaves(outcome.run))
 
         return call
 

@@ -14,12 +14,15 @@ from mcp.types import CallToolResult, TextContent
 from databits.errors import DatabitsError
 
 
-def reply(content: Mapping[str, Any], hint: str = "") -> CallToolResult:
+def reply(
+    content: Mapping[str, Any], hint: str = "", meta: dict[str, Any] | None = None
+) -> CallToolResult:
     """A result; `hint` is a last line for the model that the output schema has no field for."""
     text = as_text(content)
     return CallToolResult(
         content=[TextContent(type="text", text=f"{text}\n{hint}" if hint else text)],
         structured_content=dict(content),
+        _meta=meta,
     )
 
 

@@ -22,10 +22,13 @@ from databits.ports import Runner
 from mcp_server import methods
 from mcp_server.auth import Identify
 from mcp_server.confirm import Arguments, Confirmation, Outcome, how_to_follow, key_of
+from mcp_server.handles import leaves
 from mcp_server.paging import in_pages
 from mcp_server.reading import Reader
 from mcp_server.reply import refusal, reply
+from mcp_server.run_tasks import RunTasks
 from mcp_server.sealing import ANSWER_WITHIN_S
+from mcp_server.tasks import Tasks
 from mcp_server.threads import in_thread, progress_to
 from mcp_server.toolsets import Toolsets, covers, every_one, only
 from mcp_server.tracing import trace_id
@@ -77,6 +80,8 @@ def build_server(
         version=version("databits-workbench"),
         instructions=INSTRUCTIONS,
         tools=[_tool(op, runner, caller, relay) for op in operations],
+        # Without jobs there are no tasks to follow, and none of other servers to cancel.
+        extensions=[Tasks([RunTasks(runner, caller)])] if any(op.job for op in operations) else [],
         request_state_security=sealing or RequestStateSecurity.ephemeral(ttl=ANSWER_WITHIN_S),
         cache_hints=methods.HINTS,
         middleware=[in_pages, only(toolsets_of), *middleware],
@@ -166,8 +171,9 @@ def _call(op: Operation, runner: Runner, identify: Identify) -> Callable[..., An
             )
         except DatabitsError as error:
             return refusal(error)
-        hint = how_to_follow(done) if op.job and isinstance(done, Run) else ""
-        return reply(done.model_dump(mode="json"), hint)
+        if op.job and isinstance(done, Run):
+            return reply(done.model_dump(mode="json"), how_to_follow(done), leaves(done))
+        return reply(done.model_dump(mode="json"))
 
     return call
 

@@ -224,6 +224,14 @@ class Runs:
             for row in reversed(self._tx.rows(query))
         ]
 
+    def watched(self, run_id: int, last: int) -> Run:
+        """A run with the last lines of its log, and when it was last heard of."""
+        row = self.raw(run_id)
+        told = self._tx.value(select(func.max(run_log.c.at)).where(run_log.c.run_id == run_id))
+        heard = max(row.finished_at or 0, told or 0) or None
+        found = _run(row).model_dump() | {"log": self.log(run_id, last), "updated_at": heard}
+        return Run.model_validate(found)
+
 
 def tries(row: Row[Any]) -> int:
     """How often a run was begun and not given back: what counts against the most attempts."""

@@ -1,12 +1,13 @@
 """The real server over the real store, and clients of both protocol eras in memory."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
+from mcp.client.extension import ClientExtension
 from mcp.types import ElicitRequestFormParams, ElicitResult, Implementation
 
 from databits.operation import load_catalogue
@@ -78,7 +79,11 @@ def connect(workbench: Workbench) -> Connect:
 
     @asynccontextmanager
     async def connected(
-        era: str = "2026-07-28", answer: Answer | None = None, name: str = "mcp", **options: Any
+        era: str = "2026-07-28",
+        answer: Answer | None = None,
+        name: str = "mcp",
+        extensions: Sequence[ClientExtension] = (),
+        **options: Any,
     ) -> AsyncIterator[Client]:
         async def callback(_: Any, params: ElicitRequestFormParams) -> ElicitResult:
             assert answer is not None
@@ -87,7 +92,13 @@ def connect(workbench: Workbench) -> Connect:
         server = build_server(workbench, identify_local(workbench.settings), **options)
         asked: Callable[..., Awaitable[ElicitResult]] | None = callback if answer else None
         me = Implementation(name=name, version="7")
-        async with Client(server, mode=era, elicitation_callback=asked, client_info=me) as client:
+        async with Client(
+            server,
+            mode=era,
+            elicitation_callback=asked,
+            client_info=me,
+            extensions=extensions,
+        ) as client:
             yield client
 
     return connected

@@ -31,7 +31,7 @@ def get_run(
     """Read a run: state, progress, message, log, and its result or error."""
 
     def read(store: Store) -> Run:
-        return store.runs.get(run).model_copy(update={"log": store.runs.log(run, LINES)})
+        return store.runs.watched(run, LINES)
 
     until = time.monotonic() + wait_s
     found = first = work.read(read)
