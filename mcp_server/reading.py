@@ -42,7 +42,9 @@ class Reader:
 
     def offers(self, ctx: Ctx, name: str) -> bool:
         """Whether an operation is within the toolsets of this server and of the caller."""
-        op = CATALOGUE[name]
+        op = CATALOGUE.get(name)
+        if op is None:
+            return False
         return covers(self.toolsets, op) and covers(self.toolsets_of(ctx), op)
 
     async def read(self, ctx: Ctx, name: str, arguments: Mapping[str, Any]) -> BaseModel:

@@ -10,16 +10,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, TextContent
 
 from databits.errors import Conflict, NotFound
 from databits.model import Run, RunState
 from databits.operation import CATALOGUE
-from databits.ports import Runner
-from mcp_server.auth import Identify
 from mcp_server.confirm import Outcome
 from mcp_server.handles import id_of
+from mcp_server.reading import Reader
 from mcp_server.reply import reply
 from mcp_server.tasks import Ctx, Status, Task
 from mcp_server.threads import in_thread
@@ -40,9 +38,8 @@ _STATUS: dict[RunState, Status] = {
 class RunTasks:
     """The runs of a workbench, as a source of tasks."""
 
-    def __init__(self, runner: Runner, identify: Identify) -> None:
-        self._runner = runner
-        self._identify = identify
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
 
     async def find(self, ctx: Ctx, task_id: str) -> Task | None:
         run = await self._run(ctx, task_id)
@@ -55,21 +52,23 @@ class RunTasks:
         run = await self._run(ctx, task_id)
         if run is None or run.finished_at is not None:
             return
-        actor = self._identify(Context(request_context=ctx))
+        asked = self._reader.runner.run, "cancel_run", {"run": run.id}, self._reader.actor(ctx)
         with contextlib.suppress(Conflict):  # it has ended since
-            await in_thread(self._runner.run, "cancel_run", {"run": run.id}, actor)
+            await in_thread(*asked)
 
     async def _run(self, ctx: Ctx, task_id: str) -> Run | None:
+        """The run, if it is one that this caller has begun, and could begin here."""
         named = _ID.fullmatch(task_id)
         if named is None:
             return None
-        actor = self._identify(Context(request_context=ctx))
         try:
-            found = await in_thread(self._runner.run, "get_run", {"run": int(named[1])}, actor)
+            found = await self._reader.read(ctx, "get_run", {"run": int(named[1])})
         except NotFound:
             return None
         run = cast(Run, found)
-        return run if run.actor == actor.name and id_of(run) == task_id else None
+        if run.actor != self._reader.actor(ctx).name or id_of(run) != task_id:
+            return None
+        return run if self._reader.offers(ctx, run.operation) else None
 
 
 def as_task(run: Run) -> Task:
@@ -95,8 +94,7 @@ def _result(run: Run) -> CallToolResult:
     if run.state == "failed":
         text = run.error or "Failed: the run says no more."
         return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
-    op = CATALOGUE.get(run.operation)
-    if op is not None and op.effect == "consequential":
+    if CATALOGUE[run.operation].effect == "consequential":
         return reply(Outcome[Any](result=run.result).model_dump(mode="json"))
     # The log is for those who watch; get_run has it.
     return reply(run.model_copy(update={"log": []}).model_dump(mode="json"))

@@ -74,6 +74,7 @@ def build_server(
         # The SDK has a span around each message by now, below the client's where it named one.
         return replace(identify(ctx), person=False, trace=trace_id())
 
+    reader = Reader(runner, caller, toolsets, toolsets_of)
     server: MCPServer[Any] = MCPServer(
         "databits",
         title="Databits Workbench",
@@ -81,13 +82,13 @@ def build_server(
         instructions=INSTRUCTIONS,
         tools=[_tool(op, runner, caller, relay) for op in operations],
         # Without jobs there are no tasks to follow, and none of other servers to cancel.
-        extensions=[Tasks([RunTasks(runner, caller)])] if any(op.job for op in operations) else [],
+        extensions=[Tasks([RunTasks(reader)])] if any(op.job for op in operations) else [],
         request_state_security=sealing or RequestStateSecurity.ephemeral(ttl=ANSWER_WITHIN_S),
         cache_hints=methods.HINTS,
         middleware=[in_pages, only(toolsets_of), *middleware],
         log_level="WARNING",
     )
-    methods.serve(server, Reader(runner, caller, toolsets, toolsets_of))
+    methods.serve(server, reader)
     return server
 
 

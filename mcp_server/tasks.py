@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.mcpserver import require_client_extension
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp.types import (
     HEADER_MISMATCH,
-    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
@@ -28,13 +27,13 @@ from mcp.types import (
     RequestParams,
 )
 
-from databits.errors import DatabitsError, Unavailable
+from databits.errors import DatabitsError
+from mcp_server.reading import Ctx, protocol_error
 
 IDENTIFIER = "io.modelcontextprotocol/tasks"
 TASK = "databits/task"
 """The key, in the `_meta` of a tool's result, of the id of the task that goes on after it."""
 
-Ctx = ServerRequestContext[Any, Any]
 Status = Literal["working", "input_required", "completed", "failed", "cancelled"]
 
 # Earlier clients speak another kind of tasks, which was an experiment and is gone.
@@ -136,7 +135,7 @@ class Tasks(Extension):
         try:
             await source.cancel(ctx, params.task_id)
         except DatabitsError as error:
-            raise _as_protocol_error(error) from None
+            raise protocol_error(error) from None
         return _EMPTY
 
     async def _asked_for(self, ctx: Ctx, params: _Named) -> tuple[Source, Task]:
@@ -149,7 +148,7 @@ class Tasks(Extension):
             try:
                 task = await source.find(ctx, task_id)
             except DatabitsError as error:
-                raise _as_protocol_error(error) from None
+                raise protocol_error(error) from None
             if task is not None:
                 return source, task
         raise MCPError(
@@ -180,11 +179,6 @@ def _check_routing(ctx: Ctx, task_id: str) -> None:
     headers = getattr(ctx.request, "headers", None)
     if headers is not None and decode_header_value(headers.get(MCP_NAME_HEADER)) != task_id:
         raise MCPError(HEADER_MISMATCH, "The header Mcp-Name must be the same as taskId.")
-
-
-def _as_protocol_error(error: DatabitsError) -> MCPError:
-    code = INTERNAL_ERROR if isinstance(error, Unavailable) else INVALID_PARAMS
-    return MCPError(code, f"{error.phrase}: {error}")
 
 
 def _handle(task: Task) -> dict[str, Any]:

@@ -255,6 +255,19 @@ async def test_over_http_a_task_is_its_callers_own(labelled: Workbench, stateles
     assert labelled.database.read(lambda store: store.runs.get(1)).state == "queued"
 
 
+async def test_what_a_token_may_not_begin_is_no_task_to_it(labelled: Workbench) -> None:
+    add_account(labelled, "bea", "engineer")
+    async with served(labelled, stateless=True) as http:
+        transport = streamable_http_client(f"{HOME}/mcp", http_client=http)
+        http.headers.update(bearer(add_token(labelled, "bea")))
+        async with Client(transport, mode="2026-07-28", extensions=[Follows()]) as client:
+            handle = await begin(client, *ASSEMBLE)
+            http.headers.update(bearer(add_token(labelled, "bea", toolsets=["curate"])))
+            with pytest.raises(MCPError, match="you have no task"):
+                await ask(client.session, "cancel", handle["taskId"])
+    assert labelled.database.read(lambda store: store.runs.get(1)).state == "queued"
+
+
 async def test_the_role_that_cancelling_takes_holds_for_tasks_too(
     workbench: Workbench, grow: Grow
 ) -> None:
