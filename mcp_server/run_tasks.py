@@ -52,9 +52,9 @@ class RunTasks:
         run = await self._run(ctx, task_id)
         if run is None or run.finished_at is not None:
             return
-        asked = self._reader.runner.run, "cancel_run", {"run": run.id}, self._reader.actor(ctx)
+        runner, actor = self._reader.runner, self._reader.actor(ctx)
         with contextlib.suppress(Conflict):  # it has ended since
-            await in_thread(*asked)
+            await in_thread(runner.run, "cancel_run", {"run": run.id}, actor)
 
     async def _run(self, ctx: Ctx, task_id: str) -> Run | None:
         """The run, if it is one that this caller has begun, and could begin here."""
