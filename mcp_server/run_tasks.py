@@ -17,9 +17,9 @@ from databits.model import Run, RunState
 from databits.operation import CATALOGUE
 from mcp_server.confirm import Outcome
 from mcp_server.handles import id_of
-from mcp_server.reading import Reader
+from mcp_server.reading import Ctx, Reader
 from mcp_server.reply import reply
-from mcp_server.tasks import Ctx, Status, Task
+from mcp_server.tasks import Status, Task
 from mcp_server.threads import in_thread
 
 # A worker writes down how far it is twice a second.
