@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 PYTHON ?= python3
 
-.PHONY: help setup demo up test quick check format docs bench clean
+.PHONY: help setup demo up test quick check format docs bench mcpb clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -60,6 +60,12 @@ docs: setup ## write docs/tools.md from the catalogue
 bench: setup ## measure against floors, in one run
 	$(RUN) python -m benchmarks.startup
 	$(RUN) python -m benchmarks.core
+
+MCPB = $(RUN) node tests/node/node_modules/@anthropic-ai/mcpb/dist/cli/cli.js
+mcpb: tests/node/node_modules/.ready ## pack dist/databits-workbench.mcpb, which installs the server into Claude Desktop
+	@$(RUN) python -m desktop.build build/mcpb
+	@$(MCPB) validate build/mcpb/manifest.json
+	@mkdir -p dist && $(MCPB) pack build/mcpb dist/databits-workbench.mcpb
 
 clean: ## remove environments and caches, never a workspace
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build tests/node/node_modules

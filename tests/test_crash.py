@@ -158,7 +158,7 @@ def kill_a_victim(home: Path, url: str, seed: int, dice: random.Random) -> list[
 def kill_a_worker(desk: "Desk", first: int, delay: float) -> None:
     """Let a worker process begin with a run and kill it a moment later."""
     worker = subprocess.Popen(
-        [sys.executable, "-P", "-m", "databits.platforms.embedded.jobs"],
+        [sys.executable, "-P", "-m", "databits_workbench", "worker"],
         env=environment(desk.workbench.settings.home, desk.workbench.settings.url),
         stderr=subprocess.DEVNULL,
     )

@@ -78,7 +78,15 @@ def _add_up(commands: Any) -> None:
 def _add_mcp(commands: Any) -> None:
     mcp = commands.add_parser("mcp", help="MCP server on stdio, for Claude, Cursor, VS Code")
     mcp.add_argument("--toolsets", help=f"only these stages, comma-separated: {', '.join(STAGES)}")
-    mcp.add_argument("--read-only", action="store_true", help="only tools that change nothing")
+    mcp.add_argument(
+        "--read-only",
+        nargs="?",
+        const=True,
+        default=False,
+        type=_yes_or_no,
+        metavar="true|false",
+        help="only tools that change nothing",
+    )
 
     def do(asked: argparse.Namespace) -> int:
         from mcp_server.stdio import main as serve_stdio
@@ -90,6 +98,13 @@ def _add_mcp(commands: Any) -> None:
         return 0
 
     mcp.set_defaults(do=do)
+
+
+def _yes_or_no(said: str) -> bool:
+    """A word of a host's settings, which can fill in a value but not leave an option out."""
+    if said not in ("true", "false"):
+        raise argparse.ArgumentTypeError("true or false")
+    return said == "true"
 
 
 def _add_demo(commands: Any) -> None:
@@ -122,9 +137,9 @@ def _add_worker(commands: Any) -> None:
     )
 
     def do(asked: argparse.Namespace) -> int:
-        from databits.platforms.embedded.jobs import work_until_stopped
+        from databits.platforms.embedded.jobs import main as work
 
-        print(f"executed {work_until_stopped(connect(Settings()), asked.idle)} runs")
+        work(asked.idle)
         return 0
 
     worker.set_defaults(do=do)

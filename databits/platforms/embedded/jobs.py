@@ -128,9 +128,9 @@ class Workers:
         }
         settings.home.mkdir(parents=True, exist_ok=True)
         with (settings.home / "worker.log").open("ab") as out:
-            # -P: the current folder must not hide the installed packages.
+            # -P and our own beginning: no other folder hides the installed packages.
             worker = subprocess.Popen(
-                [sys.executable, "-P", "-m", "databits.platforms.embedded.jobs"],
+                [sys.executable, "-P", "-m", "databits_workbench", "worker"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -258,14 +258,8 @@ def work_until_stopped(workbench: Workbench, idle_seconds: float = IDLE_SECONDS)
     return done[0]
 
 
-def main() -> None:
+def main(idle_seconds: float = IDLE_SECONDS) -> None:
+    """What `databits worker` does."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     load_catalogue()
-    log.info("executed %s runs", work_until_stopped(connect(Settings())))
-
-
-if __name__ == "__main__":
-    # Load the module under its own name, so that there is one copy of it.
-    from databits.platforms.embedded import jobs
-
-    jobs.main()
+    log.info("executed %s runs", work_until_stopped(connect(Settings()), idle_seconds))

@@ -1,0 +1,1 @@
+"""Databits Workbench as one program: `databits-workbench`, or `python -m databits_workbench`."""
