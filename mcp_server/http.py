@@ -14,6 +14,7 @@ from databits.actor import Actor
 from databits.errors import NotAllowed
 from databits.settings import Settings
 from databits.workbench import Workbench
+from mcp_server.additions import Addition
 from mcp_server.auth import Identify, client_of
 from mcp_server.callers import HOW, Authenticated, Caller, caller_in, callers_of
 from mcp_server.sealing import sealed_by
@@ -40,6 +41,7 @@ def http_app(
     toolsets: Collection[str] | None = None,
     read_only: bool = False,
     stateless: bool = False,
+    addition: Addition | None = None,
 ) -> HttpApp:
     """The MCP endpoint at `/mcp`.
 
@@ -54,6 +56,7 @@ def http_app(
             looks at names itself.
         stateless: No sessions, for platforms that spread requests over processes. Older clients
             can then be asked nothing and get plans to approve elsewhere.
+        addition: What another package adds to the server.
     """
     server = build_server(
         workbench,
@@ -62,6 +65,7 @@ def http_app(
         read_only=read_only,
         toolsets_of=every_one if identify else _toolsets,
         sealing=sealed_by(settings),
+        addition=addition,
     )
     # The answers of a call are streamed, so that progress and questions arrive while it runs.
     app = server.streamable_http_app(

@@ -20,6 +20,7 @@ from databits.model import Run
 from databits.operation import CATALOGUE, STAGES, Operation, load_catalogue, schema_of
 from databits.ports import Runner
 from mcp_server import methods
+from mcp_server.additions import Addition
 from mcp_server.auth import Identify
 from mcp_server.confirm import Arguments, Confirmation, Outcome, how_to_follow, key_of
 from mcp_server.handles import leaves
@@ -51,6 +52,7 @@ def build_server(
     middleware: Sequence[ServerMiddleware[Any]] = (),
     sealing: RequestStateSecurity | None = None,
     toolsets_of: Toolsets = every_one,
+    addition: Addition | None = None,
 ) -> MCPServer[Any]:
     """A server over a workbench, for stdio, HTTP and clients in this process.
 
@@ -63,6 +65,7 @@ def build_server(
         sealing: What seals questions, as `sealing.sealed_by`; None where the answer comes back to
             this very process.
         toolsets_of: Stages that the caller of a request may use.
+        addition: What another package adds.
 
     Raises:
         Invalid: for a toolset that is no stage.
@@ -74,21 +77,26 @@ def build_server(
         # The SDK has a span around each message by now, below the client's where it named one.
         return replace(identify(ctx), person=False, trace=trace_id())
 
+    added = addition or Addition()
+    sources = [*added.tasks]
     reader = Reader(runner, caller, toolsets, toolsets_of)
+    if any(op.job for op in operations):
+        sources.append(RunTasks(reader))
     server: MCPServer[Any] = MCPServer(
         "databits",
         title="Databits Workbench",
         version=version("databits-workbench"),
         instructions=INSTRUCTIONS,
-        tools=[_tool(op, runner, caller, relay) for op in operations],
+        tools=[*(_tool(op, runner, caller, relay) for op in operations), *added.tools],
         # Without jobs there are no tasks to follow, and none of other servers to cancel.
-        extensions=[Tasks([RunTasks(reader)])] if any(op.job for op in operations) else [],
+        extensions=[Tasks(sources)] if sources else [],
         request_state_security=sealing or RequestStateSecurity.ephemeral(ttl=ANSWER_WITHIN_S),
         cache_hints=methods.HINTS,
         middleware=[in_pages, only(toolsets_of), *middleware],
         log_level="WARNING",
     )
     methods.serve(server, reader)
+    added.extend(server)
     return server
 
 

@@ -41,19 +41,32 @@ def only(toolsets_of: Toolsets) -> ServerMiddleware[Any]:
             return await call_next(ctx)
         toolsets = toolsets_of(ctx)
         if ctx.method == "tools/call":
-            _refuse_outside(toolsets, (ctx.params or {}).get("name"))
+            _refuse_outside(toolsets, str((ctx.params or {}).get("name")))
         found = await call_next(ctx)
         if ctx.method == "tools/list" and isinstance(found, dict):
-            tools = [t for t in found["tools"] if covers(toolsets, CATALOGUE[t["name"]])]
+            tools = [t for t in found["tools"] if _covers_name(toolsets, t["name"])]
             return {**found, "tools": tools}
         return found
 
     return within
 
 
-def _refuse_outside(toolsets: Collection[str] | None, name: object) -> None:
-    op = CATALOGUE.get(str(name))
-    if op is not None and not covers(toolsets, op):
+def _covers_name(toolsets: Collection[str] | None, name: str) -> bool:
+    """The same of a tool; another package's belongs to no stage."""
+    op = CATALOGUE.get(name)
+    return toolsets is None if op is None else covers(toolsets, op)
+
+
+def _refuse_outside(toolsets: Collection[str] | None, name: str) -> None:
+    if _covers_name(toolsets, name):
+        return
+    op = CATALOGUE.get(name)
+    if op is None and toolsets is not None:
+        raise MCPError(
+            INVALID_PARAMS,
+            f"This token's toolsets have no tool of that name: {', '.join(toolsets)}.",
+        )
+    if op is not None:
         raise MCPError(
             INVALID_PARAMS,
             f"{op.name} is not in this token's toolsets: {', '.join(toolsets or ())}. "
