@@ -29,6 +29,8 @@ def answer(workbench: Workbench, verb: str, body: dict[str, Any]) -> dict[str, A
             raise Invalid(f"There is no such call. Calls: {', '.join(sorted(ALLOWED))}.")
         if verb == "carry_out":
             return _carry_out(workbench, int(body["plan"]))
+        if verb == "pulse":
+            return {"kind": "pulse", "data": workbench.pulse()}
         actor: Actor = actor_of(body["actor"])
         name, arguments = str(body["name"]), dict(body["arguments"])
         if verb == "propose":

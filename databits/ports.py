@@ -28,6 +28,10 @@ class Runner(Protocol):
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan: ...
 
+    def pulse(self) -> str:
+        """A text that is another one once there is something new to read; see `store.pulse`."""
+        ...
+
 
 class Answer(NamedTuple):
     """An endpoint's answer to one text."""

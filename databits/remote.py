@@ -25,7 +25,7 @@ from databits.platforms.embedded.owner import database_file
 from databits.settings import Settings
 
 FILE = "server.json"
-ALLOWED = frozenset({"run", "propose", "carry_out"})
+ALLOWED = frozenset({"run", "propose", "carry_out", "pulse"})
 NOT_PERFORMED = (
     401,
     503,
@@ -131,6 +131,9 @@ class Remote:
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         found = self._post("propose", {"name": name, "arguments": dict(arguments)}, actor)
         return Plan.model_validate(found["data"])
+
+    def pulse(self) -> str:
+        return str(self._post("pulse", {}, None)["data"])
 
     def carry_out(self, plan_id: int) -> BaseModel:
         found = self._post("carry_out", {"plan": plan_id}, None)

@@ -22,6 +22,7 @@ from databits.settings import Settings
 from databits.store import Store
 from databits.store.audit import digest
 from databits.store.database import Database
+from databits.store.pulse import pulse
 
 if TYPE_CHECKING:
     from databits.ports import Jobs, Lake, Serving
@@ -118,6 +119,10 @@ class Workbench:
         op = find(name)
         with self._on_record(op, arguments, actor):
             return self._plan(self._admit(op, arguments, actor))
+
+    def pulse(self) -> str:
+        """A text that is another one once there is something new to read."""
+        return self.database.read(lambda store: pulse(store.tx))
 
     def carry_out(self, plan_id: int) -> BaseModel:
         """Run an approved plan, this very one, on behalf of whoever asked for it.

@@ -63,6 +63,9 @@ class Workspace:
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         return self._call(lambda it: it.propose(name, arguments, actor))
 
+    def pulse(self) -> str:
+        return self._call(lambda it: it.pulse())
+
     def carry_out(self, plan_id: int) -> BaseModel:
         return self._call(lambda it: it.carry_out(plan_id))
 

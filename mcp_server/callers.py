@@ -31,6 +31,8 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Keys of an ASGI scope, which no client can write.
 CALLER = "databits.caller"
+AGAIN = "databits.again"
+"""Looks once more at who a request came from; raises NotAllowed for a token that was revoked since."""
 SIGNED_IN = "databits.signed_in"
 """Name of the person that a trusted proxy has signed in."""
 OURS = identity.PREFIX
@@ -144,14 +146,14 @@ class Authenticated:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if CALLER not in scope:  # else whoever is around this has looked already
+            again = partial(self._callers.of, scope, self._surface)
             try:
-                caller = await anyio.to_thread.run_sync(
-                    partial(self._callers.of, scope, self._surface)
-                )
+                caller = await anyio.to_thread.run_sync(again)
             except NotAllowed as error:
                 await unauthorized(send, str(error), given=bool(_bearer(scope)))
                 return
-            scope = {**scope, **_principal(scope), CALLER: caller, "headers": _plain(scope)}
+            known = {CALLER: caller, AGAIN: again}
+            scope = {**scope, **_principal(scope), **known, "headers": _plain(scope)}
         with within_trace_of(scope):
             await self._app(scope, receive, send)
 

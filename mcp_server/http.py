@@ -16,7 +16,7 @@ from databits.settings import Settings
 from databits.workbench import Workbench
 from mcp_server.additions import Addition
 from mcp_server.auth import Identify, client_of
-from mcp_server.callers import HOW, Authenticated, Caller, caller_in, callers_of
+from mcp_server.callers import AGAIN, HOW, Authenticated, Caller, caller_in, callers_of
 from mcp_server.sealing import sealed_by
 from mcp_server.server import build_server
 from mcp_server.toolsets import every_one
@@ -64,6 +64,7 @@ def http_app(
         toolsets=toolsets,
         read_only=read_only,
         toolsets_of=every_one if identify else _toolsets,
+        renew=None if identify else identify_again,
         sealing=sealed_by(settings),
         addition=addition,
     )
@@ -88,6 +89,18 @@ def identify_caller(ctx: Context[Any, Any] | None) -> Actor:
     if ctx is None:
         raise NotAllowed(HOW)
     return replace(_caller(ctx.request_context).actor, client=client_of(ctx))
+
+
+def identify_again(ctx: Context[Any, Any] | None) -> Actor:
+    """Whoever a request came from, as they stand now.
+
+    Raises:
+        NotAllowed: when they may not come in any more.
+    """
+    actor = identify_caller(ctx)
+    assert ctx is not None
+    again = getattr(ctx.request_context.request, "scope", {}).get(AGAIN)
+    return actor if again is None else replace(again().actor, client=actor.client)
 
 
 def _toolsets(ctx: ServerRequestContext[Any, Any]) -> Collection[str] | None:

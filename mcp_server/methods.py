@@ -10,14 +10,19 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
 from mcp.types import (
+    EmptyResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
     PaginatedRequestParams,
     ReadResourceRequestParams,
     ReadResourceResult,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+    UnsubscribeRequestParams,
 )
 
-from mcp_server import resources
+from mcp_server import resource_list, resources, subscriptions
 from mcp_server.reading import Ctx, Reader
 
 # What is listed may depend on who asks, so nothing may be shared between callers.
@@ -46,7 +51,8 @@ def serve(server: MCPServer[Any], reader: Reader) -> None:
 
     async def list_resources(ctx: Ctx, params: PaginatedRequestParams) -> ListResourcesResult:
         others = await before("resources/list", ctx, params)
-        rows, on = await resources.page(reader, ctx, params.cursor, others.resources)
+        rows, on = await resource_list.page(reader, ctx, params.cursor, others.resources)
+        await subscriptions.has_read_list(reader, ctx)
         return ListResourcesResult(resources=rows, next_cursor=on)
 
     async def list_templates(
@@ -62,6 +68,19 @@ def serve(server: MCPServer[Any], reader: Reader) -> None:
         found: ReadResourceResult = await before("resources/read", ctx, params)
         return found
 
+    async def subscribe(ctx: Ctx, params: SubscribeRequestParams) -> EmptyResult:
+        return await subscriptions.subscribe(reader, ctx, params)
+
+    async def listen(
+        ctx: Ctx, params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        return await subscriptions.listen(reader, ctx, params)
+
+    lower.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
+    lower.add_request_handler(
+        "resources/unsubscribe", UnsubscribeRequestParams, subscriptions.unsubscribe
+    )
+    lower.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)
     lower.add_request_handler("resources/list", PaginatedRequestParams, list_resources)
     lower.add_request_handler("resources/templates/list", PaginatedRequestParams, list_templates)
     lower.add_request_handler("resources/read", ReadResourceRequestParams, read_resource)

@@ -5,7 +5,7 @@ toolsets and the audit trail hold here as they do for tools.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mcp.server.context import ServerRequestContext
@@ -36,9 +36,20 @@ class Reader:
     """Stages that this server offers; None means all."""
     toolsets_of: Toolsets
     """Stages that the caller of a request may use."""
+    renew: Identify | None = None
+    """Says later who a request came from, or that they may not come in any more."""
 
     def actor(self, ctx: Ctx) -> Actor:
         return self.identify(Context(request_context=ctx))
+
+    def again(self, ctx: Ctx) -> Actor:
+        """Who the caller of an earlier request is by now; it may read the database.
+
+        Raises:
+            NotAllowed: when their token has expired or was revoked.
+        """
+        found = (self.renew or self.identify)(Context(request_context=ctx))
+        return replace(found, person=False, trace=None)  # no call is going on by now
 
     def offers(self, ctx: Ctx, name: str) -> bool:
         """Whether an operation is within the toolsets of this server and of the caller."""

@@ -14,25 +14,20 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from mcp.types import (
     INVALID_PARAMS,
-    Annotations,
     ReadResourceResult,
-    Resource,
     ResourceTemplate,
     TextResourceContents,
 )
 from pydantic import BaseModel
 
 from databits.errors import DatabitsError
-from databits.model import Databit, Endpoint, Page, Run
-from mcp_server.paging import cursor, position
+from databits.model import Run
 from mcp_server.reading import UNTRUSTED, Ctx, Reader, protocol_error
 from mcp_server.reply import as_text
 
 JSON, TEXT = "application/json", "text/plain"
 KEEPS_MS = 1_000
 ENDED_KEEPS_MS = 3_600_000
-LISTED = 50
-"""Resources a page."""
 
 
 @dataclass(frozen=True)
@@ -165,13 +160,6 @@ SCHEMES = frozenset(str(a.template).partition(":")[0] for a in ADDRESSES)
 """Other schemes are somebody else's, as `ui://`."""
 
 
-class Found(BaseModel):
-    """A resource as it is read: its text, how long it may be kept, and who vouches for it."""
-
-    text: str
-    keeps_ms: int
-
-
 def find(uri: str) -> tuple[Address, dict[str, Any]]:
     """The kind of address that a URI is, and the operation's arguments.
 
@@ -246,75 +234,3 @@ def text_of(address: Address, found: BaseModel) -> str:
     if address.mime == TEXT:
         return as_text(data)
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-
-
-# the list ---------------------------------------------------------------------------------
-
-_SECTIONS = ("running", "queued", "databits", "endpoints", "others")
-
-
-async def page(
-    reader: Reader, ctx: Ctx, given: str | None, others: list[Resource]
-) -> tuple[list[Resource], str | None]:
-    """A page of the short list: what runs, the Databits, the endpoints, then what others offer.
-
-    Returns:
-        The resources, and the cursor of the next page.
-
-    Raises:
-        MCPError: for a wrong cursor.
-    """
-    section, after = position(given, _SECTIONS) if given is not None else (_SECTIONS[0], 0)
-    rows: list[Resource] = []
-    for name in _SECTIONS[_SECTIONS.index(section) :]:
-        room = LISTED - len(rows)
-        if not room:
-            return rows, cursor(name, 0)
-        found, on = await _section(reader, ctx, name, after, room, others)
-        rows += found
-        if on is not None:
-            return rows, cursor(name, on)
-        after = 0
-    return rows, None
-
-
-async def _section(
-    reader: Reader, ctx: Ctx, name: str, after: int, room: int, others: list[Resource]
-) -> tuple[list[Resource], int | None]:
-    if name == "others":
-        rest = others[after:]
-        return rest[:room], after + room if len(rest) > room else None
-    operation, more = {
-        "running": ("list_runs", {"state": "running"}),
-        "queued": ("list_runs", {"state": "queued"}),
-        "databits": ("list_databits", {}),
-        "endpoints": ("list_endpoints", {}),
-    }[name]
-    if not reader.offers(ctx, operation):
-        return [], None
-    try:
-        found = await reader.read(ctx, operation, {"after": after, "limit": room, **more})
-    except DatabitsError as error:
-        raise protocol_error(error) from None
-    assert isinstance(found, Page)
-    return [_listed(row) for row in found.rows], found.next
-
-
-def _listed(row: Databit | Endpoint | Run) -> Resource:
-    if isinstance(row, Run):
-        uri, title = f"run://{row.id}", f"Run {row.id}: {row.operation}"
-        said, weight = f"{row.state}, {row.progress:.0%}", 0.8
-    elif isinstance(row, Databit):
-        uri, title = f"databit://{row.name}", f"Databit {row.name} {row.version}"
-        said, weight = f"{row.status}; {row.approved:,} of {row.items:,} items approved", 0.5
-    else:
-        uri, title = f"endpoint://{row.name}", f"Endpoint {row.name}"
-        said, weight = f"{row.status}, serves {row.model or 'nothing'}", 0.5
-    return Resource(
-        uri=uri,
-        name=uri.replace("://", "_"),
-        title=title,
-        description=said,
-        mime_type=JSON,
-        annotations=Annotations(priority=weight),
-    )

@@ -29,10 +29,12 @@ from mcp_server.reading import Reader
 from mcp_server.reply import refusal, reply
 from mcp_server.run_tasks import RunTasks
 from mcp_server.sealing import ANSWER_WITHIN_S
+from mcp_server.subscriptions import honest
 from mcp_server.tasks import Tasks
 from mcp_server.threads import in_thread, progress_to
 from mcp_server.toolsets import Toolsets, covers, every_one, only
 from mcp_server.tracing import trace_id
+from mcp_server.watching import watching
 
 INSTRUCTIONS = """\
 Databits Workbench takes raw data to a monitored model: import, label with suggestions, approve, train, deploy, \
@@ -53,6 +55,7 @@ def build_server(
     sealing: RequestStateSecurity | None = None,
     toolsets_of: Toolsets = every_one,
     addition: Addition | None = None,
+    renew: Identify | None = None,
 ) -> MCPServer[Any]:
     """A server over a workbench, for stdio, HTTP and clients in this process.
 
@@ -66,6 +69,8 @@ def build_server(
             this very process.
         toolsets_of: Stages that the caller of a request may use.
         addition: What another package adds.
+        renew: Says who a request came from when it goes on for long, as a subscription does; raises
+            NotAllowed for who may not come in any more. None: whoever `identify` named then.
 
     Raises:
         Invalid: for a toolset that is no stage.
@@ -79,7 +84,7 @@ def build_server(
 
     added = addition or Addition()
     sources = [*added.tasks]
-    reader = Reader(runner, caller, toolsets, toolsets_of)
+    reader = Reader(runner, caller, toolsets, toolsets_of, renew)
     if any(op.job for op in operations):
         sources.append(RunTasks(reader))
     server: MCPServer[Any] = MCPServer(
@@ -92,7 +97,8 @@ def build_server(
         extensions=[Tasks(sources)] if sources else [],
         request_state_security=sealing or RequestStateSecurity.ephemeral(ttl=ANSWER_WITHIN_S),
         cache_hints=methods.HINTS,
-        middleware=[in_pages, only(toolsets_of), *middleware],
+        middleware=[in_pages, honest, only(toolsets_of), *middleware],
+        lifespan=lambda _: watching(runner),
         log_level="WARNING",
     )
     methods.serve(server, reader)

@@ -83,6 +83,7 @@ def connect(workbench: Workbench) -> Connect:
         answer: Answer | None = None,
         name: str = "mcp",
         extensions: Sequence[ClientExtension] = (),
+        message_handler: Any = None,
         **options: Any,
     ) -> AsyncIterator[Client]:
         async def callback(_: Any, params: ElicitRequestFormParams) -> ElicitResult:
@@ -98,6 +99,7 @@ def connect(workbench: Workbench) -> Connect:
             elicitation_callback=asked,
             client_info=me,
             extensions=extensions,
+            message_handler=message_handler,
         ) as client:
             yield client
 

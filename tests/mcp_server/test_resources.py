@@ -12,7 +12,7 @@ from mcp.types import ReadResourceResult, TextResourceContents
 from databits.actor import Actor
 from databits.operation import find as operation
 from databits.workbench import Workbench
-from mcp_server import resources
+from mcp_server import resource_list, resources
 from mcp_server.auth import local_actor
 from mcp_server.reading import UNTRUSTED
 from tests.mcp_server.conftest import Connect, Grow
@@ -184,14 +184,14 @@ async def test_the_list_is_what_runs_then_databits_and_endpoints(
 async def test_a_long_list_comes_in_pages(
     workbench: Workbench, connect: Connect, grow: Grow, era: str
 ) -> None:
-    names = [f"d{n}" for n in range(resources.LISTED + 7)]
+    names = [f"d{n}" for n in range(resource_list.LISTED + 7)]
     for name in names:
         workbench.run("create_databit", {"name": name, "labels": ["a", "b"]}, me(workbench))
     grow(1)
     workbench.run("prelabel_items", {"databit": "support"}, me(workbench))
     async with connect(era) as client:
         first = await client.list_resources()
-        assert len(first.resources) == resources.LISTED
+        assert len(first.resources) == resource_list.LISTED
         assert await uris(client) == [
             "run://1",
             *(f"databit://{name}" for name in ["support", *names]),

@@ -51,6 +51,10 @@ class Embedded(Workbench):
         self.ownership.take()
         return super().propose(name, arguments, actor)
 
+    def pulse(self) -> str:
+        self.ownership.take()
+        return super().pulse()
+
     @cached_property
     def database(self) -> Database:
         return _Owned(self.settings.url, self.ownership)
