@@ -18,11 +18,12 @@ from sqlalchemy import insert, update
 from benchmarks.databases import Databases, arguments, bare, opened
 from benchmarks.measure import Clock, Line, by_turns, clocked, machine, table
 from benchmarks.workspace import ADMIN, workbench
+from databits.digest import digest
 from databits.platforms.embedded import Embedded
 from databits.store import Store
-from databits.store.audit import digest, link
+from databits.store.audit import link
+from databits.store.shapes import now
 from databits.store.tables import audit, changes, counters
-from databits.store.transaction import now
 
 _GENESIS = "0" * 64
 _BATCH = 10_000

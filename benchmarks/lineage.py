@@ -25,6 +25,7 @@ from benchmarks.postgres import server
 from benchmarks.workspace import ADMIN, workbench
 from databits.platforms.embedded import Embedded
 from databits.store import Store
+from databits.store.shapes import now
 from databits.store.tables import (
     audit,
     change_rows,
@@ -39,7 +40,6 @@ from databits.store.tables import (
     requests,
     routes,
 )
-from databits.store.transaction import now
 
 BATCH = 100_000
 ROUNDS = 7

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from databits.actor import Actor
+from databits.digest import digest
 from databits.errors import Cancelled, Conflict, DatabitsError
 from databits.model import Changed, Plan
 from databits.operation import Operation, Preview
 from databits.store import Store
-from databits.store.audit import digest
-from databits.store.plans import PlanMoved
-from databits.store.transaction import now
+from databits.store.shapes import PlanMoved, now
 
 if TYPE_CHECKING:
     from databits.workbench import Workbench

@@ -9,11 +9,11 @@ from databits.actor import Actor
 from databits.errors import Conflict, Invalid, NotAllowed
 from databits.model import Changed, Plan
 from databits.store import Store
-from databits.store.databits import DatabitVersion
-from databits.store.transaction import now
+from databits.store.shapes import now
 
 if TYPE_CHECKING:
     from databits.directory import Directory
+    from databits.store.databits import DatabitVersion
 
 OWN_LABEL = "you labelled it; somebody else approves it"
 
@@ -26,7 +26,7 @@ class Decided(Changed):
 
 def target(
     store: Store, databit: str, items: Sequence[int]
-) -> tuple[DatabitVersion, Mapping[int, Any]]:
+) -> "tuple[DatabitVersion, Mapping[int, Any]]":
     """The Databit and the rows of its items, by id; raises NotFound for items of none or another."""
     found = store.databits.get(databit)
     return found, store.items.of_databit(found.databit_id, databit, list(dict.fromkeys(items)))
@@ -39,7 +39,7 @@ def held_by_another(row: Any, actor: Actor) -> str | None:
     return None
 
 
-def label_of(version: DatabitVersion, label: str) -> str:
+def label_of(version: "DatabitVersion", label: str) -> str:
     """The label as the Databit spells it.
 
     Raises:

@@ -10,7 +10,7 @@ from databits.actor import Role, highest
 from databits.store import Store
 from databits.store.database import Database
 from databits.store.people import Grants
-from databits.store.policies import ALL
+from databits.store.shapes import ALL
 
 MAX_AGE_S = 1.0
 

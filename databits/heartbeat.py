@@ -16,7 +16,7 @@ from sqlalchemy import Row
 from databits.errors import Cancelled, Conflict, DatabitsError
 from databits.store import Store
 from databits.store.database import Database
-from databits.store.transaction import now
+from databits.store.shapes import now
 
 log = logging.getLogger("databits.worker")
 LEASE_US = 60_000_000  # a worker that says nothing for a minute is taken for dead

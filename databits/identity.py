@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from databits.actor import Actor, Role, Surface, lowest
 from databits.change import append
+from databits.digest import digest
 from databits.errors import NotAllowed
 from databits.passwords import verify_password
 from databits.settings import Settings
 from databits.store import Store
-from databits.store.audit import digest
-from databits.store.transaction import now
+from databits.store.shapes import now
 
 if TYPE_CHECKING:
     from databits.workbench import Workbench

@@ -2,17 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Row
-
 from databits.change import Call, actor_of, actor_row
 from databits.errors import Conflict, DatabitsError
 from databits.model import Plan
 from databits.operation import find
 from databits.store import Store
-from databits.store.plans import PlanMoved, in_its_place
-from databits.store.transaction import now
+from databits.store.shapes import PlanMoved, in_its_place, now
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row
+
     from databits.workbench import Workbench
 
 HOUR_US = 3_600_000_000
@@ -96,7 +95,7 @@ def digest_note(digest: str) -> str:
     return f"plan digest {digest}"
 
 
-def _call_of(workbench: "Workbench", row: Row[tuple[object, ...]]) -> Call:
+def _call_of(workbench: "Workbench", row: "Row[tuple[object, ...]]") -> Call:
     """The call that a plan is of."""
     op = find(row.operation)
     return Call(workbench, op, op.input.model_validate(row.arguments), actor_of(row.actor))

@@ -21,7 +21,7 @@ from databits.change import actor_row
 from databits.errors import DatabitsError, Unavailable, by_phrase
 from databits.model import Plan, Planned, Run
 from databits.operation import find
-from databits.platforms.embedded.owner import database_file
+from databits.owner import database_file
 from databits.settings import Settings
 
 FILE = "server.json"

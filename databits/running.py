@@ -18,15 +18,15 @@ from sqlalchemy.exc import OperationalError
 from databits import planning
 from databits.admission import admit
 from databits.change import Call, Progress, actor_of, actor_row, append
+from databits.digest import digest
 from databits.errors import Cancelled, Conflict, DatabitsError, Invalid, Unavailable
 from databits.heartbeat import Heartbeat
 from databits.model import Run
 from databits.operation import CATALOGUE, STAGES, find
 from databits.settings import Settings
 from databits.store import Store
-from databits.store.audit import digest
 from databits.store.runs import RunLimit, tries
-from databits.store.transaction import now
+from databits.store.shapes import now
 
 if TYPE_CHECKING:
     from databits.workbench import Workbench

@@ -13,6 +13,7 @@ from databits import planning, running
 from databits.actor import Actor
 from databits.admission import admit, without_secrets
 from databits.change import Call, Progress, Work, actor_of, append
+from databits.digest import digest
 from databits.directory import Directory
 from databits.errors import DatabitsError, NotAllowed, Unavailable
 from databits.identity import Gate, machine_user
@@ -20,7 +21,6 @@ from databits.model import Plan, Planned, Run
 from databits.operation import Operation, find
 from databits.settings import Settings
 from databits.store import Store
-from databits.store.audit import digest
 from databits.store.database import Database
 from databits.store.pulse import pulse
 

@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from databits.actor import Actor
 from databits.errors import Conflict
 from databits.model import Plan
-from databits.platforms.embedded.owner import PATIENCE, Ownership, database_file
+from databits.owner import PATIENCE, Ownership, database_file
 from databits.remote import Gone, Remote, Server, fingerprint, serving
 from databits.settings import Settings
-from databits.workbench import Workbench, connect
 
 if TYPE_CHECKING:
     from databits.local_api import LocalServer
+    from databits.workbench import Workbench
 
 T = TypeVar("T")
 _BUSY = 20.0  # seconds to wait for calls that go on
@@ -116,7 +116,7 @@ class Workspace:
         with self._counted():
             return answer(here, verb, body)
 
-    def _call(self, fn: Callable[[Workbench | Remote], T]) -> T:
+    def _call(self, fn: "Callable[[Workbench | Remote], T]") -> T:
         until = time.monotonic() + PATIENCE + _STEP_BACK
         while True:
             with self._open(until) as runner:
@@ -129,7 +129,7 @@ class Workspace:
                         raise
 
     @contextlib.contextmanager
-    def _open(self, until: float) -> Iterator[Workbench | Remote]:
+    def _open(self, until: float) -> "Iterator[Workbench | Remote]":
         """The workspace for one call, which keeps it from being handed over meanwhile."""
         with self._changed:
             if self._here is None and self._remote is None:
@@ -171,6 +171,9 @@ class Workspace:
                 if time.monotonic() >= until:
                     raise
             time.sleep(0.05)
+        # With the first call: whoever only lists the tools needs neither a database nor its library.
+        from databits.workbench import connect
+
         self._here = connect(self._settings)
         if self._stays:
             self._here.jobs.wake()  # an earlier process may have left runs

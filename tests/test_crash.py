@@ -25,7 +25,7 @@ from databits.operation import load_catalogue
 from databits.platforms.embedded import Embedded
 from databits.platforms.embedded.jobs import work
 from databits.settings import Settings
-from databits.store.runs import ENDED
+from databits.store.shapes import ENDED
 from databits.store.tables import (
     audit,
     change_rows,

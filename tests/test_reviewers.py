@@ -26,7 +26,7 @@ from databits.actor import Actor
 from databits.errors import Unavailable
 from databits.platforms.embedded.jobs import work
 from databits.remote import FILE, Gone, Remote, Server
-from databits.store.runs import ENDED
+from databits.store.shapes import ENDED
 from databits.store.tables import change_rows, changes, items, labels, runs, suggestions
 from tests.tools.conftest import suggest
 

@@ -25,8 +25,8 @@ from databits.change import actor_row
 from databits.errors import DatabitsError, NotAllowed
 from databits.operation import CATALOGUE, Operation
 from databits.platforms.embedded.jobs import work
+from databits.store.shapes import now
 from databits.store.tables import passwords, plans, runs, tokens
-from databits.store.transaction import now
 from mcp_server.server import build_server
 from tests.accounts import PASSWORD, set_password
 from tests.conftest import Desk

@@ -25,7 +25,7 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from databits import identity, local_api, remote
 from databits.errors import Conflict, Invalid, Unavailable
 from databits.operation import load_catalogue
-from databits.platforms.embedded.owner import database_file
+from databits.owner import database_file
 from databits.settings import Settings, is_loopback
 from databits.workbench import Workbench, connect
 from databits.workspace import make_way

@@ -9,7 +9,7 @@ from agent.events import ApprovalAsked
 from agent.wording import tell
 from databits.errors import Conflict, DatabitsError, NotFound
 from databits.model import Plan, Run
-from databits.store.runs import ENDED
+from databits.store.shapes import ENDED
 from databits.workbench import Workbench
 from mcp_server.tools.registry.decide_approval import decide_approval
 from mcp_server.tools.registry.get_pipeline import get_pipeline

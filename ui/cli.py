@@ -10,7 +10,6 @@ from databits.errors import DatabitsError
 from databits.model import Planned, Run
 from databits.operation import CATALOGUE, STAGES, load_catalogue
 from databits.settings import Settings
-from databits.workbench import connect
 from mcp_server.auth import local_actor
 from ui.commands import AWAITS_APPROVAL, add_operation, decide, show, wait_for
 from ui.people_commands import add_people, has_secrets
@@ -156,6 +155,7 @@ def _add_job(commands: Any) -> None:
 
     def do(asked: argparse.Namespace) -> int:
         from databits.platforms.embedded.jobs import InThisProcess
+        from databits.workbench import connect
 
         url = {"database_url": asked.database_url} if asked.database_url else {}
         settings = Settings(**url)

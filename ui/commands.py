@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -12,10 +12,12 @@ from databits.actor import Actor
 from databits.model import Plan, Planned, Run
 from databits.operation import Operation
 from databits.settings import Settings
-from databits.store.runs import ENDED
-from databits.workbench import Workbench
+from databits.store.shapes import ENDED
 from databits.workspace import Workspace
 from mcp_server.auth import local_actor
+
+if TYPE_CHECKING:
+    from databits.workbench import Workbench
 
 AWAITS_APPROVAL = 3
 
@@ -154,7 +156,7 @@ def _describe(plan: Plan) -> str:
 
 
 def _finish(
-    runner: Workbench | Workspace, result: BaseModel, actor: Actor, options: argparse.Namespace
+    runner: "Workbench | Workspace", result: BaseModel, actor: Actor, options: argparse.Namespace
 ) -> int:
     if isinstance(result, Run) and not options.detach:
         result = wait_for(runner, result, actor)
@@ -162,7 +164,7 @@ def _finish(
     return 1 if isinstance(result, Run) and result.state in ("failed", "cancelled") else 0
 
 
-def wait_for(runner: Workbench | Workspace, run: Run, actor: Actor) -> Run:
+def wait_for(runner: "Workbench | Workspace", run: Run, actor: Actor) -> Run:
     said = ""
     while run.state not in ENDED:
         found = runner.run("get_run", {"run": run.id, "wait_s": 0.5}, actor)

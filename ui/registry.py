@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from databits.errors import DatabitsError
-from databits.store.history import ListedChange
+from databits.store.shapes import ListedChange
 from databits.workbench import Workbench
 from mcp_server.tools.data.list_sources import list_sources
 from mcp_server.tools.deploy.list_endpoints import list_endpoints

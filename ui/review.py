@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from databits.errors import DatabitsError, NotFound
 from databits.model import Item
-from databits.store.item_history import Event
 from databits.store.names import span
+from databits.store.shapes import Event
 from databits.workbench import Workbench
 from mcp_server.tools.curate.approve_labels import approve_labels
 from mcp_server.tools.curate.claim_items import claim_items

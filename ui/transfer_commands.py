@@ -58,7 +58,7 @@ def _export(asked: argparse.Namespace) -> int:
 
 
 def _import(asked: argparse.Namespace) -> int:
-    from databits.platforms.embedded.owner import Ownership
+    from databits.owner import Ownership
     from databits.store.database import Database
     from databits.transfer import import_workspace
 

@@ -1,7 +1,6 @@
 """The audit log: append-only rows, each holding the hash of the one before."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,25 +8,16 @@ from pydantic_core import PydanticSerializationError, to_json
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.exc import DBAPIError
 
+from databits.digest import digest
 from databits.model import AuditEvent
 from databits.store.ledger import GENESIS
+from databits.store.shapes import now
 from databits.store.tables import audit, changes
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 
 _ORDERED = tuple(sorted(str(c.name) for c in audit.c if c.name != "hash"))
 COUNTED = 10_000  # events that are counted; a total of this means so many or more
 _PAGE = 20_000  # events read at once
-
-
-_canonical = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
-).encode
-
-
-def digest(value: Any) -> str:
-    """sha256 of the canonical JSON (sorted keys, no spaces, UTF-8)."""
-    # surrogatepass: a refused argument may hold half a character, and is on record all the same.
-    return hashlib.sha256(_canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def link(event: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ from databits.errors import Unavailable
 from databits.store import Store
 from databits.store.ledger import Ids, Ledger
 from databits.store.migrations import migrate
-from databits.store.transaction import now
+from databits.store.shapes import now
 
 T = TypeVar("T")
 _ONE_WRITER = text("SELECT pg_advisory_xact_lock(7305)")

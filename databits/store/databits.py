@@ -8,8 +8,9 @@ from sqlalchemy import Select, Text, bindparam, cast, func, select
 from databits.errors import Conflict, NotFound
 from databits.model import Databit
 from databits.store.driver import Prepared
+from databits.store.shapes import now
 from databits.store.tables import databit_versions, databits, items
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 from databits.template import TemplateBody
 
 

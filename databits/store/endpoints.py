@@ -7,8 +7,9 @@ from sqlalchemy import Row, select
 
 from databits.errors import NotFound
 from databits.model import Endpoint
+from databits.store.shapes import now
 from databits.store.tables import datasets, endpoints, models, requests, routes
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 
 
 class Route(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, Table, select
 
-from databits.store.lineage import Node
+from databits.store.shapes import Node
 from databits.store.tables import (
     audit,
     change_rows,

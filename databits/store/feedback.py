@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
+from databits.store.shapes import now
 from databits.store.tables import feedback, items, requests
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 
 
 class FeedbackNotes:

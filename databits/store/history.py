@@ -1,16 +1,14 @@
 """The list of changes as a person reads it: filtered, in words, with what stands in the way of an undo."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from pydantic import Field
 from sqlalchemy import Column, ColumnElement, Row, Select, exists, func, or_, select, union
 
 from databits.errors import DatabitsError
-from databits.model import Moment, Noun
 from databits.store.changes import Changes
-from databits.store.item_history import Event, ItemHistory
-from databits.store.lineage import Node
+from databits.store.item_history import ItemHistory
 from databits.store.names import in_words
+from databits.store.shapes import Event, ListedChange, Node, Wanted
 from databits.store.tables import (
     change_rows,
     changes,
@@ -36,34 +34,6 @@ _FEW = 10_000  # items of a Databit up to which they are followed to their chang
 _FOLLOWED = 5_000  # rows of a change up to which an undo is tried out in a list
 # What a change is about comes first, what merely goes with it last.
 _ORDER = ("endpoints", "models", "datasets", "databits", "sources", "feedback", "items", "records")
-
-
-class ListedChange(Noun):
-    id: int
-    at: Moment
-    actor: str
-    operation: str
-    what: str = Field(description="What it touched, in words")
-    state: str = Field(description="applied or undone")
-    undoable: bool | None = Field(
-        description="Can be undone now; null: too large to look ahead, undo_change tells"
-    )
-    blocked: str = Field("", description="Why it can not be undone now")
-    surface: str
-    rows: int
-    undo_of: int | None = None
-    run_id: int | None = None
-
-
-class Wanted(NamedTuple):
-    """Which changes; None says nothing. Times are microseconds since the epoch."""
-
-    actor: str | None = None
-    operation: str | None = None
-    state: str | None = None
-    since: int | None = None
-    until: int | None = None
-    asset: Node | None = None
 
 
 class History:

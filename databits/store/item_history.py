@@ -7,11 +7,10 @@ they stay in the history, marked as undone.
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, Field
 from sqlalchemy import Row, or_, select
 
-from databits.model import Moment
 from databits.store.names import span
+from databits.store.shapes import Event
 from databits.store.tables import (
     audit,
     change_rows,
@@ -26,24 +25,6 @@ from databits.store.tables import (
     suggestions,
 )
 from databits.store.transaction import Transaction
-
-
-class Event(BaseModel):
-    """One thing that happened to an item."""
-
-    at: Moment
-    kind: str = Field(description="queued, suggested, undone, or the verdict: correct, approve …")
-    label: str | None = Field(None, description="The label, or the suggestion, from then on")
-    before: str | None = Field(None, description="What it was until then")
-    state: str | None = Field(None, description="The item's state from then on")
-    by: str = Field(description="The person, or the engine")
-    via: str = Field("", description="Surface: chat, review, command, mcp, http")
-    client: str = Field("", description="The software in between")
-    source: str = Field("", description="What it was taken from")
-    note: str = ""
-    change: int | None = None
-    run: int | None = None
-    undone: bool = Field(False, description="Taken back since")
 
 
 class ItemHistory:

@@ -1,7 +1,7 @@
 """Items: a record in the queue of a Databit, with suggestions, claims and decisions."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,43 +25,27 @@ from databits.store.item_queries import (
     item_of,
     shown,
 )
+from databits.store.shapes import Decision, Filter, now
 from databits.store.tables import items, labels, records, suggestions
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 
 COUNTED = 10_000  # items that are counted; a total of this means so many or more
 DECIDED = ("approved", "rejected", "skipped")
 
 
-class Decision(NamedTuple):
-    """What a person says of one item."""
-
-    item_id: int
-    state: str
-    label: str | None
-
-
-class Filter(NamedTuple):
-    """Which items of a Databit; None says nothing."""
-
-    state: str | None = None
-    label: str | None = None
-    min_confidence: float | None = None
-    max_confidence: float | None = None
-    contains: str | None = None
-
-    def clauses(self) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = []
-        if self.state is not None:
-            found.append(items.c.state == self.state)
-        if self.label is not None:
-            found.append(func.coalesce(items.c.label, items.c.suggestion) == self.label)
-        if self.min_confidence is not None:
-            found.append(items.c.confidence >= self.min_confidence)
-        if self.max_confidence is not None:
-            found.append(items.c.confidence <= self.max_confidence)
-        if self.contains:
-            found.append(records.c.text.icontains(self.contains, autoescape=True))
-        return found
+def _clauses(wanted: Filter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.state is not None:
+        found.append(items.c.state == wanted.state)
+    if wanted.label is not None:
+        found.append(func.coalesce(items.c.label, items.c.suggestion) == wanted.label)
+    if wanted.min_confidence is not None:
+        found.append(items.c.confidence >= wanted.min_confidence)
+    if wanted.max_confidence is not None:
+        found.append(items.c.confidence <= wanted.max_confidence)
+    if wanted.contains:
+        found.append(records.c.text.icontains(wanted.contains, autoescape=True))
+    return found
 
 
 class Items:
@@ -118,13 +102,13 @@ class Items:
 
     def page(self, databit_id: int, where: Filter, after: int, limit: int) -> list[Item]:
         query = self._select().where(
-            items.c.databit_id == databit_id, items.c.id > after, *where.clauses()
+            items.c.databit_id == databit_id, items.c.id > after, *_clauses(where)
         )
         return [item_of(row) for row in self._tx.rows(query.order_by(items.c.id).limit(limit))]
 
     def count(self, databit_id: int, where: Filter) -> int:
         """How many there are, up to `COUNTED`: counting more would take longer than a page."""
-        query = select(items.c.id).where(items.c.databit_id == databit_id, *where.clauses())
+        query = select(items.c.id).where(items.c.databit_id == databit_id, *_clauses(where))
         if where.contains:
             query = query.join(records, records.c.id == items.c.record_id)
         some = query.limit(COUNTED).subquery()
@@ -136,7 +120,7 @@ class Items:
         query = select(items.c.id, items.c.suggestion).where(items.c.databit_id == databit_id, free)
         if where.contains:
             query = query.join(records, records.c.id == items.c.record_id)
-        found = self._tx.rows(query.where(*where.clauses()).order_by(items.c.id))
+        found = self._tx.rows(query.where(*_clauses(where)).order_by(items.c.id))
         return {row.id: row.suggestion for row in found}
 
     def get(self, item_id: int) -> Item:

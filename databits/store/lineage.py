@@ -12,6 +12,7 @@ from sqlalchemy import Select, select
 
 from databits.errors import Invalid, NotFound
 from databits.store.names import span
+from databits.store.shapes import Edge, Node
 from databits.store.tables import (
     databits,
     dataset_rows,
@@ -43,11 +44,6 @@ KINDS = (
 COUNTED = 10_000  # neighbours that are counted: a dataset of a million rows must not cost a count
 
 
-class Node(NamedTuple):
-    kind: str
-    id: int
-
-
 class Step(NamedTuple):
     """The neighbours of one kind, and how many there are in all, counted up to `COUNTED`."""
 
@@ -56,14 +52,6 @@ class Step(NamedTuple):
     total: int
     more: bool
     """Whether there are more than `total`."""
-
-
-class Edge(NamedTuple):
-    source: Node
-    relation: str
-    target: Node
-    total: int
-    more: bool
 
 
 _ID = re.compile(r"[0-9]{1,18}")

@@ -12,8 +12,9 @@ from sqlalchemy import Row, delete, exists, select
 from databits.actor import Role
 from databits.errors import Conflict, NotFound
 from databits.model import Person, PersonGrant
+from databits.store.shapes import now
 from databits.store.tables import change_rows, databits, grants, passwords, people
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 
 ADMIN: Role = "admin"
 

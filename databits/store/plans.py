@@ -7,21 +7,12 @@ from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
 from databits.errors import Conflict, NotFound
 from databits.model import Plan
+from databits.store.shapes import in_its_place, now
 from databits.store.tables import plans
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 
 OPEN = ("pending", "approved")
 SAMPLE = 5
-
-
-class PlanMoved(Conflict):
-    """What a plan was made from is not so any more; `plan_id` says which plan."""
-
-    def __init__(self, plan_id: int) -> None:
-        super().__init__(
-            f"What plan {plan_id} was made from has changed, so it is stale and nothing was done."
-        )
-        self.plan_id = plan_id
 
 
 class Plans:
@@ -145,15 +136,6 @@ class Plans:
         self._tx.db.execute(
             update(plans).where(plans.c.id == plan_id).values(state=state, **values)
         )
-
-
-def in_its_place(plan_id: int | None) -> str:
-    """How to go on when a plan is over."""
-    if plan_id is None:
-        return " Call the operation again: it makes a new plan."
-    return (
-        f" Plan {plan_id} was made from the present state and waits for a person: list_approvals."
-    )
 
 
 def _in(state: str | None) -> list[ColumnElement[bool]]:

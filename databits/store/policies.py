@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 
 from databits.model import Policy
+from databits.store.shapes import ALL, now
 from databits.store.tables import items, labels, plans, policies
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 
-ALL = "*"
 # Decisions that give a label, not only a yes or no to one.
 LABELLING = ("correct", "bulk label")
 

@@ -7,8 +7,9 @@ from sqlalchemy import Row, Select, func, insert, select
 
 from databits.errors import NotFound
 from databits.model import Record, Source
+from databits.store.shapes import now
 from databits.store.tables import records, sources, vectors
-from databits.store.transaction import Transaction, _parts, now
+from databits.store.transaction import Transaction, _parts
 
 
 class Records:

@@ -8,10 +8,10 @@ from sqlalchemy import Row, Select, delete, func, or_, select, update
 
 from databits.errors import NotFound
 from databits.model import Run
+from databits.store.shapes import now
 from databits.store.tables import run_log, runs
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 
-ENDED = ("succeeded", "failed", "cancelled")
 FIRST_LINES, LAST_LINES = 100, 400  # of a run's log, which stay when it grows longer
 _OPEN = runs.c.state.in_(("queued", "running"))
 

@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, Row, select, update
 from databits.actor import Role
 from databits.errors import NotFound
 from databits.model import Token
+from databits.store.shapes import now
 from databits.store.tables import tokens
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 
 
 class Tokens:

@@ -8,6 +8,7 @@ from sqlalchemy import Row, func, select
 
 from databits.errors import Invalid, NotFound
 from databits.model import Dataset, Interval, Model
+from databits.store.shapes import now
 from databits.store.tables import (
     databits,
     dataset_rows,
@@ -17,7 +18,7 @@ from databits.store.tables import (
     models,
     records,
 )
-from databits.store.transaction import Transaction, now
+from databits.store.transaction import Transaction
 
 _REF = re.compile(r"^(?P<name>[^@]+)(?:@(?P<number>[0-9]{1,18}))?$")
 

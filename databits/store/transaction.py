@@ -4,7 +4,6 @@ Every insert, update and delete of a `CHANGED` table goes through here and leave
 was there before, so that `undo_change` needs no knowledge of the operation it undoes.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, Executable, Row, Table, func, select
 from databits.store.driver import FEW, Prepared, among, document, documents, plain
 from databits.store.images import image_text, kinds_of, ranges_of
 from databits.store.ledger import Ids, Image, Ledger
+from databits.store.shapes import now
 from databits.store.tables import CHANGED
 
 T = TypeVar("T")
@@ -21,11 +21,6 @@ _TRACKED = frozenset(t.name for t in CHANGED)
 _BUSY = frozenset({"items", "labels", "suggestions"})  # what is recalled does not depend on them
 _BATCH = 50_000  # rows a statement: bounds memory, not speed
 _IMAGES: dict[tuple[str, tuple[str, ...]], Prepared] = {}
-
-
-def now() -> int:
-    """Microseconds since the epoch."""
-    return time.time_ns() // 1000
 
 
 class Transaction:

@@ -8,7 +8,7 @@ import pytest
 from databits.actor import Actor
 from databits.decide import check_overrule, held_by_another, label_of, refuse_if_nothing, target
 from databits.errors import Conflict, Invalid, NotAllowed, NotFound
-from databits.store.transaction import now
+from databits.store.shapes import now
 
 if TYPE_CHECKING:
     from tests.conftest import Desk

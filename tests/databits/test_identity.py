@@ -10,8 +10,8 @@ from databits import directory, identity
 from databits.actor import Actor
 from databits.errors import NotAllowed
 from databits.identity import TRIES, bearer, has_accounts, sign_in
+from databits.store.shapes import now
 from databits.store.tables import audit, tokens
-from databits.store.transaction import now
 
 if TYPE_CHECKING:
     from tests.conftest import Desk

@@ -18,7 +18,7 @@ import pytest
 from databits.operation import CATALOGUE
 from databits.platforms.embedded.jobs import Workers, work
 from databits.platforms.embedded.slots import held, slot
-from databits.store.runs import ENDED
+from databits.store.shapes import ENDED
 from databits.store.tables import audit, changes, runs, sources
 from tests.databits import slow_work
 

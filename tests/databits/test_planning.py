@@ -18,8 +18,8 @@ from databits.model import Plan, Planned, Run
 from databits.operation import CATALOGUE
 from databits.platforms.embedded.jobs import work
 from databits.store import Store
+from databits.store.shapes import now
 from databits.store.tables import audit, plans
-from databits.store.transaction import now
 
 if TYPE_CHECKING:
     from tests.conftest import Desk, MakeDesk

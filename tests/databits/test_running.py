@@ -18,7 +18,8 @@ from databits.operation import CATALOGUE, Operation
 from databits.platforms.embedded.jobs import work
 from databits.running import backoff_us, limits_of
 from databits.settings import Settings
-from databits.store.runs import ENDED, FIRST_LINES, LAST_LINES, RunLimit
+from databits.store.runs import FIRST_LINES, LAST_LINES, RunLimit
+from databits.store.shapes import ENDED
 from databits.store.tables import run_log, runs, sources
 from tests.databits.slow_work import HOLD
 

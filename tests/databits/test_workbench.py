@@ -13,8 +13,8 @@ from databits.heartbeat import LEASE_US
 from databits.model import Planned, Run
 from databits.operation import CATALOGUE
 from databits.platforms.embedded.jobs import work
+from databits.store.shapes import now
 from databits.store.tables import audit, datasets, items, models, plans, runs
-from databits.store.transaction import now
 
 if TYPE_CHECKING:
     from databits.actor import Actor

@@ -16,8 +16,8 @@ import pytest
 
 from databits.actor import Actor
 from databits.errors import Conflict, NotFound, Unavailable
+from databits.owner import Ownership
 from databits.platforms.embedded import Embedded
-from databits.platforms.embedded.owner import Ownership
 from databits.remote import FILE, Gone, Remote, announce, fingerprint, serving
 from databits.settings import Settings
 from databits.workspace import Workspace, make_way

@@ -10,7 +10,17 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
-HEAVY = ("mlflow", "gradio", "langgraph", "langchain", "databricks", "sklearn", "pandas", "numpy")
+HEAVY = (
+    "sqlalchemy",
+    "mlflow",
+    "gradio",
+    "langgraph",
+    "langchain",
+    "databricks",
+    "sklearn",
+    "pandas",
+    "numpy",
+)
 
 SERVE = """
 from databits.settings import Settings
@@ -24,12 +34,12 @@ import json, sys
 import anyio
 from mcp import Client
 from databits.settings import Settings
-from databits.workbench import connect
+from databits.workspace import Workspace
 from mcp_server.auth import identify_local
 from mcp_server.server import build_server
 
 async def tools():
-    async with Client(build_server(connect(Settings()), identify_local(Settings()))) as client:
+    async with Client(build_server(Workspace(Settings(), stays=True), identify_local(Settings()))) as client:
         return len((await client.list_tools()).tools)
 
 print(json.dumps({"tools": anyio.run(tools), "modules": sorted(sys.modules)}))

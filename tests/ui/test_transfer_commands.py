@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from databits.platforms.embedded.owner import Ownership
+from databits.owner import Ownership
 from databits.remote import announce, withdraw
 from databits.settings import Settings
 from ui.cli import main

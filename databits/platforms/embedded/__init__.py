@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from databits.actor import Actor
 from databits.change import Progress
 from databits.model import Plan
-from databits.platforms.embedded.owner import Ownership
+from databits.owner import Ownership
 from databits.settings import Settings
 from databits.store.database import Database
 from databits.workbench import Workbench

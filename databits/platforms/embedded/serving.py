@@ -15,7 +15,7 @@ from databits.ports import Answer
 from databits.settings import Settings
 from databits.store.database import Database
 from databits.store.endpoints import Route
-from databits.store.transaction import now
+from databits.store.shapes import now
 
 log = logging.getLogger("databits.serving")
 

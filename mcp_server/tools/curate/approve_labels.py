@@ -11,7 +11,7 @@ from databits.decide import (
 )
 from databits.operation import operation
 from databits.store import Store
-from databits.store.items import Decision
+from databits.store.shapes import Decision
 from databits.types import DatabitName, ItemIds, Reason
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from pydantic import Field
 
 from databits.actor import Actor
 from databits.decide import OWN_LABEL, label_of, own_labels, separated
+from databits.digest import digest
 from databits.errors import Invalid, NotReady
 from databits.model import Changed
 from databits.operation import Preview, operation
 from databits.store import Store
-from databits.store.audit import digest
-from databits.store.items import Decision, Filter
+from databits.store.shapes import Decision, Filter
 from databits.types import DatabitName, Label, Share
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from databits.model import Changed, Item
 from databits.operation import operation
 from databits.settings import Settings
 from databits.store import Store
-from databits.store.transaction import now
+from databits.store.shapes import now
 from databits.types import DatabitName
 
 

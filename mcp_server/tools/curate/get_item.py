@@ -1,7 +1,7 @@
 from databits.model import Item, Record
 from databits.operation import operation
 from databits.store import Store
-from databits.store.item_history import Event
+from databits.store.shapes import Event
 from databits.types import ItemId
 
 

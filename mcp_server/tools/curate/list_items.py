@@ -5,7 +5,7 @@ from pydantic import Field
 from databits.model import Item, ItemState, Page
 from databits.operation import operation
 from databits.store import Store
-from databits.store.items import Filter
+from databits.store.shapes import Filter
 from databits.types import After, DatabitName, Label, Limit, Share
 
 

@@ -2,7 +2,7 @@ from databits.actor import Actor
 from databits.decide import Decided, held_by_another, refuse_if_nothing, target
 from databits.operation import operation
 from databits.store import Store
-from databits.store.items import Decision
+from databits.store.shapes import Decision
 from databits.types import DatabitName, ItemIds, Reason
 
 

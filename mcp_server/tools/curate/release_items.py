@@ -2,7 +2,7 @@ from databits.actor import Actor
 from databits.model import Changed
 from databits.operation import operation
 from databits.store import Store
-from databits.store.transaction import now
+from databits.store.shapes import now
 from databits.types import DatabitName, ItemIds
 
 

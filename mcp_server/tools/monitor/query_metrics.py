@@ -6,7 +6,7 @@ from databits.metrics import summarise
 from databits.model import Moment
 from databits.operation import operation
 from databits.store import Store
-from databits.store.transaction import now
+from databits.store.shapes import now
 from databits.types import EndpointName
 
 HOUR = 3_600_000_000

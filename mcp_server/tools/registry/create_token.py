@@ -8,7 +8,7 @@ from databits.identity import hash_secret, new_secret
 from databits.model import Changed, Moment
 from databits.operation import operation
 from databits.store import Store
-from databits.store.transaction import now
+from databits.store.shapes import now
 from databits.types import NewName, PersonName
 
 if TYPE_CHECKING:

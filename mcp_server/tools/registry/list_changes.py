@@ -6,7 +6,7 @@ from pydantic import Field
 from databits.model import Page
 from databits.operation import operation
 from databits.store import Store
-from databits.store.history import ListedChange, Wanted
+from databits.store.shapes import ListedChange, Wanted
 from databits.types import After, AssetRef, Limit
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

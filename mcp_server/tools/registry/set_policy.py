@@ -6,7 +6,7 @@ from databits.errors import Invalid
 from databits.model import Changed, Policy
 from databits.operation import find, operation
 from databits.store import Store
-from databits.store.policies import ALL
+from databits.store.shapes import ALL
 
 
 class PolicySet(Changed):

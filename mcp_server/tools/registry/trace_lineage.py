@@ -4,7 +4,7 @@ from pydantic import BaseModel, Field
 
 from databits.operation import operation
 from databits.store import Store
-from databits.store.lineage import Edge
+from databits.store.shapes import Edge
 from databits.types import AssetRef
 
 FAN = 5  # nodes of one kind that are followed from each node

@@ -2,8 +2,7 @@ from databits.errors import Conflict
 from databits.model import Changed, RunState
 from databits.operation import operation
 from databits.store import Store
-from databits.store.runs import ENDED
-from databits.store.transaction import now
+from databits.store.shapes import ENDED, now
 from databits.types import RunId
 
 

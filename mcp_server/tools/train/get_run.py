@@ -7,7 +7,7 @@ from databits.change import Work
 from databits.model import Run
 from databits.operation import operation
 from databits.store import Store
-from databits.store.runs import ENDED
+from databits.store.shapes import ENDED
 from databits.types import RunId
 
 LINES = 20

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from databits.digest import digest
 from databits.errors import DatabitsError
 from databits.platforms.embedded.jobs import work
-from databits.store.audit import GENESIS, digest, link
+from databits.store.audit import GENESIS, link
 from databits.store.tables import audit
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from databits.change import append
 from databits.errors import Conflict
 from databits.store.database import Database
 from databits.store.migrations import MIGRATIONS, migrate
+from databits.store.shapes import now
 from databits.store.tables import audit, changes, items, metadata
-from databits.store.transaction import now
 
 if TYPE_CHECKING:
     from tests.conftest import Desk

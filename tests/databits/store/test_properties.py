@@ -27,12 +27,12 @@ from hypothesis.stateful import (
 
 from databits.actor import Actor
 from databits.change import append
+from databits.digest import digest
 from databits.errors import DatabitsError, NotAllowed
 from databits.model import Planned
 from databits.operation import find
-from databits.store.audit import digest
+from databits.store.shapes import now
 from databits.store.tables import items, requests
-from databits.store.transaction import now
 
 if TYPE_CHECKING:
     from tests.conftest import Desk, MakeDesk

@@ -3,8 +3,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from databits.errors import Invalid, NotAllowed, NotFound
+from databits.store.shapes import now
 from databits.store.tables import items
-from databits.store.transaction import now
 
 if TYPE_CHECKING:
     from tests.conftest import Desk

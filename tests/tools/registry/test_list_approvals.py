@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from databits.store.transaction import now
+from databits.store.shapes import now
 
 if TYPE_CHECKING:
     from tests.conftest import Desk

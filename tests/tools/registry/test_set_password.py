@@ -35,7 +35,7 @@ def test_a_password_is_kept_as_a_hash_with_its_parameters_only(
 def test_neither_a_refused_nor_a_failed_call_leaves_the_password_or_a_hash_of_it(
     desk: "Desk",
 ) -> None:
-    from databits.store.audit import digest
+    from databits.digest import digest
     from databits.store.tables import audit
 
     said = {"person": "lena", "password": SECRET}

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from databits.errors import Conflict, NotAllowed, NotFound
-from databits.store.items import Decision
+from databits.store.shapes import Decision
 from databits.store.tables import change_rows, changes
 
 if TYPE_CHECKING:

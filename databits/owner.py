@@ -12,10 +12,9 @@ import os
 import sys
 import threading
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TextIO
-
-from sqlalchemy.engine import make_url
 
 from databits.errors import Conflict
 
@@ -36,6 +35,8 @@ class _Lock:
 
 def database_file(url: str) -> Path | None:
     """The SQLite file that a URL means; None for memory and for servers."""
+    from sqlalchemy.engine import make_url  # with the first call, not with the first list of tools
+
     made = make_url(url)
     if made.get_backend_name() != "sqlite" or made.database in (None, "", ":memory:"):
         return None
@@ -46,9 +47,14 @@ class Ownership:
     """One user's share in the right to a workspace; taken with the first call, let go at the end."""
 
     def __init__(self, url: str) -> None:
-        file = database_file(url)
-        self._path = file.with_name(f"{file.name}.owner") if file is not None else None
+        self._url = url
         self._mine = False
+
+    @cached_property
+    def _path(self) -> Path | None:
+        """The file that is locked."""
+        file = database_file(self._url)
+        return file.with_name(f"{file.name}.owner") if file is not None else None
 
     def take(self, patience: float = PATIENCE) -> None:
         """Become, or stay, an owner.
