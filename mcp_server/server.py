@@ -21,6 +21,7 @@ from databits.operation import CATALOGUE, STAGES, Operation, load_catalogue, sch
 from databits.ports import Runner
 from mcp_server import methods
 from mcp_server.additions import Addition
+from mcp_server.apps import cards_of, ui_of
 from mcp_server.auth import Identify
 from mcp_server.confirm import Arguments, Confirmation, Outcome, how_to_follow, key_of
 from mcp_server.handles import leaves
@@ -94,7 +95,7 @@ def build_server(
         instructions=INSTRUCTIONS,
         tools=[*(_tool(op, runner, caller, relay) for op in operations), *added.tools],
         # Without jobs there are no tasks to follow, and none of other servers to cancel.
-        extensions=[Tasks(sources)] if sources else [],
+        extensions=[cards_of(operations), *([Tasks(sources)] if sources else [])],
         request_state_security=sealing or RequestStateSecurity.ephemeral(ttl=ANSWER_WITHIN_S),
         cache_hints=methods.HINTS,
         middleware=[in_pages, honest, only(toolsets_of), *middleware],
@@ -171,6 +172,7 @@ def _tool(op: Operation, runner: Runner, identify: Identify, relay: bool) -> Too
             "effect": op.effect,
             "job": op.job,
             "examples": list(op.examples),
+            **ui_of(op.name),
         },
     )
 

@@ -1,0 +1,75 @@
+"""Cards: resources beside tools that are there anyway; who has no use for them gets what he always got."""
+
+import re
+
+import pytest
+from mcp import Client
+from mcp.client import advertise
+from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID
+
+from databits.operation import CATALOGUE
+from databits.workbench import Workbench
+from mcp_server.apps import CARDS, page
+from mcp_server.auth import identify_local
+from mcp_server.server import build_server
+from tests.mcp_server.conftest import Connect, Grow
+
+pytestmark = pytest.mark.anyio
+FILES = [card.file for card in CARDS]
+
+
+async def offered(client: Client) -> dict[str, str]:
+    """Tools with a card, and which."""
+    tools = (await client.list_tools()).tools
+    return {t.name: t.meta["ui"]["resourceUri"] for t in tools if t.meta and "ui" in t.meta}
+
+
+async def test_every_card_of_a_tool_can_be_read(connect: Connect, era: str) -> None:
+    async with connect(era) as client:
+        shown = await offered(client)
+        assert shown == {tool: card.uri for card in CARDS for tool in card.tools}
+        assert set(shown) <= set(CATALOGUE), "no tool is there for a card alone"
+        for uri in set(shown.values()):
+            (found,) = (await client.read_resource(uri)).contents
+            assert found.mime_type == APP_MIME_TYPE
+            assert found.meta == {"ui": {"csp": {}, "prefersBorder": True}}
+            assert found.text.startswith("<!doctype html>")
+
+
+async def test_the_server_says_that_it_has_cards(connect: Connect) -> None:
+    async with connect("auto") as client:
+        assert EXTENSION_ID in (client.server_capabilities.extensions or {})
+
+
+async def test_a_server_without_a_tool_has_no_card_of_it(connect: Connect) -> None:
+    async with connect(read_only=True) as client:
+        assert "claim_items" not in await offered(client)
+        names = [found.name for found in (await client.list_resources()).resources]
+        assert "review" not in names
+
+
+async def test_hosts_with_and_without_cards_get_the_same_result(
+    workbench: Workbench, grow: Grow, era: str
+) -> None:
+    grow(2)
+    said = []
+    server = build_server(workbench, identify_local(workbench.settings))
+    for extensions in ([], [advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})]):
+        async with Client(server, mode=era, extensions=extensions) as client:
+            found = await client.call_tool("claim_items", {"databit": "support", "count": 2})
+            said.append((found.content, found.structured_content["items"]))
+    assert "ticket 0" in said[0][0][0].text
+    assert said[0][1] == said[1][1]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_card_is_small_and_asks_nobody(file: str) -> None:
+    text = page(file)
+    assert len(text.encode()) <= 15 * 1024
+    assert "default-src 'none'" in text
+    assert "/* view" not in text, "the shared parts are in"
+    for banned in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "fetch("):
+        assert banned not in text
+    assert not re.search(r"(https?:)?//[a-z]|\bimport\b|<link|<img|\bsrc=|url\(", text)
+    assert not re.search(r"<[^>]*\son[a-z]+=", text), "handlers are set by the script"
+    assert not re.search(r"<[a-z][^>]*\sstyle=", text), "and styles by the style sheet"
