@@ -31,7 +31,7 @@ from mcp_server.reply import refusal, reply
 from mcp_server.run_tasks import RunTasks
 from mcp_server.sealing import ANSWER_WITHIN_S
 from mcp_server.subscriptions import honest
-from mcp_server.tasks import Tasks
+from mcp_server.tasks import Tasks, listening
 from mcp_server.threads import in_thread, progress_to
 from mcp_server.toolsets import Toolsets, covers, every_one, only
 from mcp_server.tracing import trace_id
@@ -98,7 +98,7 @@ def build_server(
         extensions=[cards_of(operations), *([Tasks(sources)] if sources else [])],
         request_state_security=sealing or RequestStateSecurity.ephemeral(ttl=ANSWER_WITHIN_S),
         cache_hints=methods.HINTS,
-        middleware=[in_pages, honest, only(toolsets_of), *middleware],
+        middleware=[in_pages, honest, listening, only(toolsets_of), *middleware],
         lifespan=lambda _: watching(runner),
         log_level="WARNING",
     )

@@ -158,6 +158,18 @@ class Tasks(Extension):
         )
 
 
+async def listening(ctx: Ctx, call_next: CallNext) -> HandlerResult:
+    """A server's middleware: to listen for tasks takes a client that knows them, as all else does.
+
+    No news of tasks is sent: the acknowledgement of the stream names none, so clients go on asking.
+    """
+    if ctx.method == "subscriptions/listen":
+        wanted = (ctx.params or {}).get("notifications")
+        if isinstance(wanted, Mapping) and wanted.get("taskIds"):
+            require_client_extension(ctx, IDENTIFIER)
+    return await call_next(ctx)
+
+
 def declares_tasks(ctx: Ctx) -> bool:
     """Whether this very request says that its client takes a task for a result."""
     declared = ctx.session.client_capabilities

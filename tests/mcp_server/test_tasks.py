@@ -1,6 +1,8 @@
 """Long work as tasks: the durable runs, in the words of the extension, for clients that declare it."""
 
+import os
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +12,16 @@ from typing import Any
 
 import jsonschema
 import pytest
-from mcp import Client, MCPError
+from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import HEADER_MISMATCH, INVALID_PARAMS, ElicitRequestFormParams, ElicitResult
+from mcp.types import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    ElicitRequestFormParams,
+    ElicitResult,
+    Request,
+)
 
 from databits.model import Run
 from databits.operation import find
@@ -25,7 +34,7 @@ from mcp_server.server import build_server, output_schema
 from tests.accounts import add_account, add_token
 from tests.conftest import TICKETS
 from tests.mcp_server.conftest import Connect, Grow
-from tests.mcp_server.tasks_client import Follows, ask, begin, ended
+from tests.mcp_server.tasks_client import Anything, Follows, ask, begin, ended
 from tests.mcp_server.test_callers import bearer
 from tests.mcp_server.test_http import ACCEPTS, HOME, served
 
@@ -309,6 +318,31 @@ async def test_a_server_without_jobs_offers_no_tasks(connect: Connect) -> None:
         assert ("io.modelcontextprotocol/tasks" in extensions) is offered
 
 
+SERVE = """
+from databits.settings import Settings
+from mcp_server.stdio import main
+
+main(Settings(user="ana", role="admin"))
+"""
+
+
+@pytest.mark.slow
+async def test_over_standard_input_and_output_a_worker_of_its_own_does_the_task(
+    labelled: Workbench, settings: Settings, tmp_path: Path
+) -> None:
+    labelled.database.close()
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-c", SERVE],
+        cwd=tmp_path,
+        env={**os.environ, "DATABITS_HOME": str(settings.home)},
+    )
+    async with Client(server, mode="2026-07-28", extensions=[Follows()]) as client:
+        done = await client.call_tool(*ASSEMBLE)
+    assert done.structured_content is not None, done
+    assert done.structured_content["result"]["dataset"] == "support@1"
+
+
 @pytest.mark.slow
 async def test_a_task_goes_on_in_the_process_that_has_the_workspace_open(
     settings: Settings, tmp_path: Path
@@ -329,3 +363,16 @@ async def test_a_task_goes_on_in_the_process_that_has_the_workspace_open(
         owner.close()
     run = Run.model_validate(done["result"]["structuredContent"])
     assert (run.state, run.result["dataset"]) == ("succeeded", "support@1")  # type: ignore[index]
+
+
+async def test_listening_for_tasks_takes_a_client_that_knows_them(connect: Connect) -> None:
+    wanted = {"notifications": {"taskIds": ["1-0000000000000000"], "toolsListChanged": True}}
+    request = Request[dict[str, Any], str](method="subscriptions/listen", params=wanted)
+    async with connect() as client:
+        with pytest.raises(MCPError) as refused:
+            await client.session.send_request(request, Anything)
+    assert refused.value.code == MISSING_REQUIRED_CLIENT_CAPABILITY
+    assert "io.modelcontextprotocol/tasks" in str(refused.value.error.data)
+    async with connect(extensions=[Follows()]) as client:
+        with pytest.raises(MCPError, match=r"[Tt]imed out"):  # it is listening
+            await client.session.send_request(request, Anything, request_read_timeout_seconds=0.2)
