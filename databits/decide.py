@@ -9,7 +9,7 @@ from databits.actor import Actor
 from databits.errors import Conflict, Invalid, NotAllowed
 from databits.model import Changed, Plan
 from databits.store import Store
-from databits.store.shapes import now
+from databits.store.shapes import Foreseen, now
 
 if TYPE_CHECKING:
     from databits.directory import Directory
@@ -22,6 +22,11 @@ class Decided(Changed):
     databit: str
     decided: list[int] = Field(description="Items whose decision was written")
     skipped: dict[int, str] = Field({}, description="Item → why nothing was written")
+
+
+def foresee(actor: Actor, asked: Any) -> Foreseen:
+    """What an operation looks at that decides the items it names."""
+    return Foreseen(asked.databit, items=asked.items)
 
 
 def target(

@@ -16,12 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
-from databits.actor import Role
+from databits.actor import Actor, Role
 from databits.errors import Invalid, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from databits.store.shapes import Foreseen
 
 Effect = Literal["read", "write", "consequential"]
 F = TypeVar("F", bound=Callable[..., BaseModel])
@@ -58,6 +61,8 @@ class Operation:
     preview: Callable[..., Preview] | None = None
     examples: Sequence[str] = field(default=())
     """Requests in a person's words, with X for a name; the built-in planner learns from them."""
+    foresees: "Callable[[Actor, Any], Foreseen] | None" = None
+    """What a call by this actor with these arguments will look at; see `databits.store.ahead`."""
 
     @property
     def name(self) -> str:
@@ -136,6 +141,7 @@ def operation(
     people_only: bool = False,
     preview: Callable[..., Preview] | None = None,
     examples: Sequence[str] = (),
+    foresees: "Callable[[Actor, Any], Foreseen] | None" = None,
 ) -> Callable[[F], F]:
     """Enter a function in the catalogue; the function itself stays as it was."""
     if (effect == "consequential") != (preview is not None):
@@ -143,7 +149,7 @@ def operation(
 
     def declare(fn: F) -> F:
         CATALOGUE[fn.__name__] = Operation(
-            fn, role, effect, job, people_only, preview, tuple(examples)
+            fn, role, effect, job, people_only, preview, tuple(examples), foresees
         )
         return fn
 

@@ -199,7 +199,8 @@ class Workbench:
             return result
         if op.effect == "read":
             return self.database.read(body) if "store" in op.needs else body(None)
-        return self.database.write(lambda store: call.apply(store, body))
+        foreseen = op.foresees(call.actor, call.asked) if op.foresees else None
+        return self.database.write(lambda store: call.apply(store, body), foreseen)
 
     def _audit_refusal(
         self, op: Operation, arguments: Mapping[str, Any], actor: Actor, error: DatabitsError

@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from databits.errors import Conflict, NotFound
 from databits.model import Change
-from databits.store.driver import among
 from databits.store.names import COUNTED, dependants
+from databits.store.prepared import among
 from databits.store.tables import CHANGED, DERIVED, change_rows, changes, metadata
 from databits.store.transaction import Transaction
 
@@ -64,6 +64,7 @@ class Changes:
         change, images = self.check_undo(change_id)
         try:
             self._put_back(images)
+            self._tx.settle()  # here and now, not together with others
         except IntegrityError:
             raise Conflict(
                 f"Change {change_id} can not be undone: what it would bring back has a name that is taken by now, or "

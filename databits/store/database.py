@@ -15,23 +15,23 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from databits.errors import Unavailable
 from databits.store import Store
+from databits.store.foresight import Foresight
 from databits.store.ledger import Ids, Ledger
 from databits.store.migrations import migrate
-from databits.store.shapes import now
+from databits.store.shapes import Foreseen, now
 
 T = TypeVar("T")
-_ONE_WRITER = text("SELECT pg_advisory_xact_lock(7305)")
 _GROUP = 256  # writes a commit at most
 _ID_BLOCK = 1000  # ids taken at once
 
@@ -48,7 +48,7 @@ class Database:
         self._writer_engine = (
             self._engine("BEGIN IMMEDIATE", pool_size=1) if self.sqlite else self._readers
         )
-        self._writer = _Writer(self._writer_engine, None if self.sqlite else _ONE_WRITER)
+        self._writer = _Writer(self._writer_engine)
         self.write(lambda store: migrate(store.tx.db, now()))
 
     def read(self, fn: Callable[[Store], T]) -> T:
@@ -62,13 +62,16 @@ class Database:
             finally:
                 view.rollback()
 
-    def write(self, fn: Callable[[Store], T]) -> T:
+    def write(self, fn: Callable[[Store], T], foreseen: Foreseen | None = None) -> T:
         """Run `fn` in a transaction that is durable when this returns.
 
         Whatever `fn` raises is raised here, and nothing of it stays. It may run twice, the first
         time in vain.
+
+        Args:
+            foreseen: What `fn` will look at, so that it is read for all who write with it at once.
         """
-        return self._writer.run(fn)
+        return self._writer.run(fn, foreseen)
 
     keep = write
     """For derived data, which no change records: the same, under the name that `Work` has for it."""
@@ -117,25 +120,30 @@ class Database:
         return engine
 
 
-Write = tuple[Callable[[Store], Any], "Future[Any]"]
+class Write(NamedTuple):
+    """What somebody waits for."""
+
+    fn: Callable[[Store], Any]
+    foreseen: Foreseen | None
+    future: "Future[Any]"
 
 
 class _Writer:
     """The one thread that writes."""
 
-    def __init__(self, engine: Engine, lock: TextClause | None) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._lock = lock
+        self._sqlite = engine.dialect.name == "sqlite"
         self._ids = Ids(block=_ID_BLOCK)
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="databits-writer", daemon=True)
         self._thread.start()
 
-    def run(self, fn: Callable[[Store], T]) -> T:
+    def run(self, fn: Callable[[Store], T], foreseen: Foreseen | None) -> T:
         if threading.current_thread() is self._thread:
             raise RuntimeError("a write inside a write: pass the store on instead")
         future: Future[T] = Future()
-        self._queue.put((fn, future))
+        self._queue.put(Write(fn, foreseen, future))
         return future.result()
 
     def stop(self) -> None:
@@ -156,21 +164,23 @@ class _Writer:
                 self._apart(group)
 
     @contextlib.contextmanager
-    def _begin(self) -> Iterator[tuple[Connection, Ledger]]:
+    def _begin(self, foreseen: Sequence[Foreseen] = ()) -> Iterator[tuple[Connection, Ledger]]:
         with self._engine.begin() as db:
-            if self._lock is not None:
-                db.execute(self._lock)
             ledger = Ledger(db, self._ids)
+            foresight = Foresight(ledger, foreseen, now())
+            with _apart_if_it_fails(foreseen):  # somebody's argument may be what it fails on
+                foresight.learn(ledger.begin(not self._sqlite, foresight.questions()))
             yield db, ledger
-            ledger.flush()
+            with _apart_if_it_fails(ledger.pending):
+                ledger.flush()
 
     def _together(self, group: list[Write]) -> bool:
         """Run a group as one; False when nothing of it stays and it has to be run apart."""
         done: list[tuple[Future[Any], Any]] = []
         refused: list[tuple[Future[Any], Exception]] = []
         try:
-            with self._begin() as (db, ledger):
-                for fn, future in group:
+            with self._begin([w.foreseen for w in group if w.foreseen]) as (db, ledger):
+                for fn, _, future in group:
                     store = Store(db, ledger)
                     try:
                         done.append((future, fn(store)))
@@ -184,9 +194,12 @@ class _Writer:
                 return False
             undo.future.set_exception(_told(undo.error))
             return True
+        except _Apart:
+            self._ids.forget()
+            return False
         except Exception as error:  # the transaction as a whole: nobody was written
             self._ids.forget()
-            refused += [(future, _told(error)) for _, future in group if not future.done()]
+            refused += [(future, _told(error)) for *_, future in group if not future.done()]
             done = []
         _tell(done, refused)
         return True
@@ -200,7 +213,7 @@ class _Writer:
         try:
             with self._begin() as (db, ledger):
                 begun = True
-                for fn, future in waiting:
+                for fn, _, future in waiting:
                     try:
                         with db.begin_nested():
                             result = fn(Store(db, ledger))
@@ -208,7 +221,7 @@ class _Writer:
                     except Exception as error:
                         ledger.forget()
                         refused.append((future, _told(error)))
-                        if self._lock is None and not _in_transaction(db):
+                        if self._sqlite and not _in_transaction(db):
                             raise
                     else:
                         done.append((future, result))
@@ -216,7 +229,7 @@ class _Writer:
             self._ids.forget()
             refused += [(future, _told(error)) for future, _ in done]
             if not begun:  # nor would anybody else be
-                refused += [(future, _told(error)) for _, future in waiting]
+                refused += [(future, _told(error)) for *_, future in waiting]
             done = []
         _tell(done, refused)
         if rest := list(waiting):
@@ -229,6 +242,23 @@ class _Undo(Exception):
     def __init__(self, future: "Future[Any]", error: Exception) -> None:
         super().__init__()
         self.future, self.error = future, error
+
+
+class _Apart(Exception):
+    """What was done for a group at once failed: whose fault it is shows when they run apart."""
+
+
+@contextlib.contextmanager
+def _apart_if_it_fails(shared: object) -> Iterator[None]:
+    """Args:
+    shared: Empty when nothing of it is anybody's in particular.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not shared:
+            raise
+        raise _Apart from error
 
 
 def _tell(

@@ -7,7 +7,7 @@ from sqlalchemy import Select, Text, bindparam, cast, func, select
 
 from databits.errors import Conflict, NotFound
 from databits.model import Databit
-from databits.store.driver import Prepared
+from databits.store.prepared import Prepared, among
 from databits.store.shapes import now
 from databits.store.tables import databit_versions, databits, items
 from databits.store.transaction import Transaction
@@ -52,10 +52,7 @@ class Databits:
         )
         if not rows:
             raise self._not_found(name)
-        row = rows[0]
-        return DatabitVersion(
-            row.databit_id, row.id, name, row.version, row.status, _body(row.body)
-        )
+        return version_of(rows[0])
 
     def _not_found(self, name: str) -> NotFound:
         names = self.names()
@@ -140,21 +137,38 @@ def _body(text: str) -> TemplateBody:
     return TemplateBody.model_validate_json(text)
 
 
-def _versions() -> Select[Any]:
-    return (
-        select(
-            databit_versions.c.databit_id,
-            databit_versions.c.id,
-            databit_versions.c.version,
-            databit_versions.c.status,
-            cast(databit_versions.c.body, Text).label("body"),
-        )
-        .join(databits, databits.c.id == databit_versions.c.databit_id)
-        .where(databits.c.name == bindparam("name"))
-        .order_by(databit_versions.c.id.desc())
-        .limit(1)
+def version_of(row: Any) -> DatabitVersion:
+    """A row of the statements below as a version."""
+    return DatabitVersion(
+        row.databit_id, row.id, row.name, row.version, row.status, _body(row.body)
     )
 
 
-_NEWEST = Prepared(lambda _: _versions())
-_VERSION = Prepared(lambda _: _versions().where(databit_versions.c.version == bindparam("version")))
+def _versions() -> Select[Any]:
+    return select(
+        databits.c.name,
+        databit_versions.c.databit_id,
+        databit_versions.c.id,
+        databit_versions.c.version,
+        databit_versions.c.status,
+        cast(databit_versions.c.body, Text).label("body"),
+    ).join(databits, databits.c.id == databit_versions.c.databit_id)
+
+
+def _newest() -> Select[Any]:
+    mine = databits.c.name == bindparam("name")
+    return _versions().where(mine).order_by(databit_versions.c.id.desc()).limit(1)
+
+
+def _latest(sqlite: bool) -> Select[Any]:
+    other = databit_versions.alias("other")
+    newest = select(func.max(other.c.id)).where(other.c.databit_id == databits.c.id)
+    return _versions().where(
+        among(databits.c.name, sqlite, name="names"),
+        databit_versions.c.id == newest.scalar_subquery(),
+    )
+
+
+_NEWEST = Prepared(lambda _: _newest())
+_VERSION = Prepared(lambda _: _newest().where(databit_versions.c.version == bindparam("version")))
+LATEST = Prepared(_latest)

@@ -4,83 +4,29 @@ SQLAlchemy writes these statements once a dialect; after that they cost what the
 of it happens inside the transaction of the SQLAlchemy connection that the cursor belongs to.
 """
 
-from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from pydantic_core import to_json
-from sqlalchemy import (
-    ARRAY,
-    JSON,
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Integer,
-    String,
-    Table,
-    Text,
-    any_,
-    bindparam,
-    func,
-    select,
-)
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql import ClauseElement
+
+from databits.store.phrases import (
+    insert_all,
+    insert_one,
+    quoted,
+    sayable,
+    setting,
+    update_all,
+    update_one,
+)
+from databits.store.prepared import Prepared
 
 FEW = 20  # rows below which PostgreSQL is faster without a bulk load
-
-
-class Prepared:
-    """A statement with named parameters, compiled once for each dialect.
-
-    Args:
-        make: Gives the statement; it is told whether it is for SQLite.
-    """
-
-    def __init__(self, make: Callable[[bool], ClauseElement]) -> None:
-        self._make = make
-        self._compiled: dict[str, _Compiled] = {}
-
-    def on(self, dialect: Dialect) -> "_Compiled":
-        found = self._compiled.get(dialect.name)
-        if found is None:
-            statement = self._make(dialect.name == "sqlite")
-            found = self._compiled[dialect.name] = _Compiled(statement, dialect)
-        return found
-
-
-class _Compiled:
-    def __init__(self, statement: Any, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
-        self.sql = str(compiled)
-        self.fixed = {k: v for k, v in compiled.params.items() if v is not None}
-        self.order: tuple[str, ...] = tuple(compiled.positiontup or ())
-        columns = list(getattr(statement, "selected_columns", ()))
-        returning = getattr(statement, "_returning", ())
-        columns = columns or list(returning)
-        self.row: Any = namedtuple("Row", [c.key for c in columns], rename=True)  # type: ignore[misc]
-        readers = [
-            (n, column.type.dialect_impl(dialect).result_processor(dialect, None))
-            for n, column in enumerate(columns)
-            if isinstance(column.type, JSON)
-        ]
-        self.readers = [(n, read) for n, read in readers if read is not None]
-
-
-def among(column: ColumnElement[Any], sqlite: bool, ids: Any = None) -> ColumnElement[bool]:
-    """`column` is one of many ids, however many: a parameter that `Driver.ids` gives.
-
-    Args:
-        ids: Its value; without one, the parameter is named `ids`.
-    """
-    kind = Text() if sqlite else ARRAY(BigInteger)
-    given = bindparam("ids", ids, type_=kind, unique=ids is not None, required=ids is None)
-    if sqlite:
-        listed = func.json_each(given).table_valued("value")
-        return column.in_(select(listed.c.value))
-    return column == any_(given)
+SOME = 2000  # rows that PostgreSQL gets as one JSON text, in one statement
+Asked = tuple[Prepared, Mapping[str, Any]]
+"""A prepared select with the values of its parameters."""
 
 
 class Driver:
@@ -90,27 +36,48 @@ class Driver:
         self.dialect = db.dialect
         self.sqlite = db.dialect.name == "sqlite"
         driver: Any = db.connection.driver_connection
-        self._cursor = driver.cursor()
+        self._db = driver
+        self._cursor = self._db.cursor()
         self._error: Any = db.dialect.loaded_dbapi.Error
 
-    def ids(self, ids: Iterable[int]) -> Any:
-        """Ids as a parameter of `among`."""
+    def ids(self, ids: Iterable[int] | Iterable[str]) -> Any:
+        """Ids, or names, as a parameter of `among`."""
         return to_json(list(ids)).decode() if self.sqlite else list(ids)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is said inside goes to PostgreSQL in one round trip; errors may come at its end."""
+        if self.sqlite:
+            yield
+            return
+        try:
+            with self._db.pipeline():
+                yield
+        except self._error as error:
+            self._tell("one of several at once", error)
 
     def fetch(self, prepared: Prepared, **values: Any) -> list[Any]:
         """The rows of a prepared select, as named tuples."""
         compiled = prepared.on(self.dialect)
-        if compiled.fixed:
-            values = {**compiled.fixed, **values}
-        given = [values[n] for n in compiled.order] if self.sqlite else values
         try:
-            found = self._cursor.execute(compiled.sql, given).fetchall()
+            found = self._cursor.execute(compiled.sql, compiled.given(values)).fetchall()
         except self._error as error:
             self._tell(compiled.sql, error)
-        make = compiled.row._make
-        if compiled.readers:
-            return [make(_read(row, compiled.readers)) for row in found]
-        return [make(row) for row in found]
+        return compiled.rows(found)
+
+    def fetch_all(self, asked: Sequence[Asked]) -> list[list[Any]]:
+        """The rows of several prepared selects; PostgreSQL is asked in one round trip."""
+        selects = [(prepared.on(self.dialect), values) for prepared, values in asked]
+        with self.together():
+            try:
+                answers = [
+                    self._db.cursor().execute(compiled.sql, compiled.given(values))
+                    for compiled, values in selects
+                ]
+                found = [answer.fetchall() for answer in answers]
+            except self._error as error:
+                self._tell("; ".join(compiled.sql for compiled, _ in selects), error)
+        return [compiled.rows(rows) for (compiled, _), rows in zip(selects, found, strict=True)]
 
     def execute(self, sql: str, given: Sequence[Any] = ()) -> list[Any]:
         """Run one statement written with `?` placeholders; returns its rows, if it has any."""
@@ -136,10 +103,38 @@ class Driver:
 
     def insert(self, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows of values in the order of `names`; documents are JSON texts already."""
-        if self.sqlite or len(rows) < FEW:
-            self.many(_insert(table, names, self.sqlite), rows)
-            return
-        columns = ", ".join(map(_quoted, names))
+        if self._as_one_text(table, names, len(rows)):
+            self._send(insert_all(table, names, self.dialect), names, rows)
+        elif self.sqlite or len(rows) < FEW:
+            self.many(insert_one(table, names, self.sqlite), rows)
+        else:
+            self._copy(table, names, rows)
+
+    def update(
+        self, table: Table, names: tuple[str, ...], after: Mapping[int, tuple[Any, ...]]
+    ) -> None:
+        """Write new values of rows, by id."""
+        if self._as_one_text(table, names, len(after)):
+            rows = [(i, *values) for i, values in after.items()]
+            self._send(update_all(table, names, self.dialect), ("id", *names), rows)
+        else:
+            rows = [(*values, i) for i, values in after.items()]
+            self.many(update_one(table, names, self.sqlite), rows)
+
+    def _as_one_text(self, table: Table, names: tuple[str, ...], count: int) -> bool:
+        """Whether PostgreSQL gets these rows as one JSON text, which costs it and us the least."""
+        return not self.sqlite and count <= SOME and sayable(table, names)
+
+    def _send(self, sql: str, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+        said = to_json([dict(zip(names, row, strict=True)) for row in rows]).decode()
+        try:
+            # A cursor of its own: inside `together`, the answer to the one before is still to come.
+            self._db.cursor().execute(sql, (said,))
+        except self._error as error:
+            self._tell(sql, error)
+
+    def _copy(self, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+        columns = ", ".join(map(quoted, names))
         try:
             with self._cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
                 for row in rows:
@@ -147,19 +142,11 @@ class Driver:
         except self._error as error:
             self._tell("COPY", error)
 
-    def update(
-        self, table: Table, names: tuple[str, ...], after: Mapping[int, tuple[Any, ...]]
-    ) -> None:
-        """Write new values of rows, by id."""
-        sets = _sets(table, names, self.sqlite)
-        sql = f"UPDATE {table.name} SET {sets} WHERE id = ?"
-        self.many(sql, [(*values, i) for i, values in after.items()])
-
     def set_all(
         self, table: Table, names: tuple[str, ...], values: tuple[Any, ...], ids: Sequence[int]
     ) -> int:
         """Write the same new values to many rows; returns how many there are."""
-        sets = _sets(table, names, self.sqlite)
+        sets = setting(table, names, self.sqlite)
         sql = f"UPDATE {table.name} SET {sets} WHERE id {self._listed()}"
         self.execute(sql, [*values, self.ids(ids)])
         return int(self._cursor.rowcount)
@@ -180,7 +167,7 @@ class Driver:
             first: Id of the first image; the others follow on.
         """
         build = "json_object" if self.sqlite else "jsonb_build_object"
-        pairs = ", ".join(f"'{name}', {_quoted(name)}" for name in names)
+        pairs = ", ".join(f"'{name}', {quoted(name)}" for name in names)
         cast = "" if self.sqlite else "::text"
         self.execute(
             f"INSERT INTO change_rows (id, change_id, table_name, row_id, kind, before, after)"
@@ -206,50 +193,3 @@ class Driver:
             self._error,
             dialect=self.dialect,
         ) from error
-
-
-def document(value: Any) -> str | None:
-    """A JSON column's value as text."""
-    return None if value is None else to_json(value, inf_nan_mode="constants").decode()
-
-
-@cache
-def documents(table: Table, names: tuple[str, ...]) -> tuple[int, ...]:
-    """The places of JSON columns among `names`."""
-    return tuple(n for n, name in enumerate(names) if isinstance(table.c[name].type, JSON))
-
-
-@cache
-def plain(table: Table, names: tuple[str, ...]) -> bool:
-    """Whether the database itself can write these columns as JSON without losing anything.
-
-    SQLite writes 15 digits of a real, which is not all of it.
-    """
-    return all(isinstance(table.c[name].type, (Integer, String)) for name in names)
-
-
-@cache
-def _insert(table: Table, names: tuple[str, ...], sqlite: bool) -> str:
-    texts = () if sqlite else documents(table, names)
-    marks = ", ".join("?::jsonb" if n in texts else "?" for n in range(len(names)))
-    return f"INSERT INTO {table.name} ({', '.join(map(_quoted, names))}) VALUES ({marks})"
-
-
-@cache
-def _sets(table: Table, names: tuple[str, ...], sqlite: bool) -> str:
-    texts = () if sqlite else documents(table, names)
-    return ", ".join(
-        f"{_quoted(name)} = {'?::jsonb' if n in texts else '?'}" for n, name in enumerate(names)
-    )
-
-
-def _quoted(name: str) -> str:
-    """A column's name, which no dialect then takes for a word of its own (`position`, `key`)."""
-    return f'"{name}"'
-
-
-def _read(row: Sequence[Any], readers: Sequence[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
-    values = list(row)
-    for n, read in readers:
-        values[n] = read(values[n])
-    return values

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from databits.store.driver import document
+from databits.store.phrases import document
 
 _FEW_KINDS = 200  # sets of new values from which on an update goes row by row
 

@@ -8,13 +8,14 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    func,
     literal_column,
     select,
     union_all,
 )
 
 from databits.model import Item
-from databits.store.driver import Prepared, among
+from databits.store.prepared import Prepared, among
 from databits.store.tables import databits, items, records
 
 
@@ -62,7 +63,7 @@ def best_first(row: Any) -> tuple[float, int]:
     return -row.priority, row.id
 
 
-def _claimable(databit_id: ColumnElement[Any], *where: Any) -> Select[Any]:
+def _open(*where: Any) -> Select[Any]:
     """Open items, with what a claim changes and shows, each query worded for a partial index.
 
     A bound `state` would hide the index, and `+ 0` does hide one that must not be chosen.
@@ -70,12 +71,12 @@ def _claimable(databit_id: ColumnElement[Any], *where: Any) -> Select[Any]:
     return (
         shown(bindparam("moment", type_=BigInteger))
         .add_columns(items.c.held_until, items.c.priority)
-        .where(
-            databit_id == bindparam("databit_id"),
-            items.c.state == literal_column("'open'"),
-            *where,
-        )
+        .where(items.c.state == literal_column("'open'"), *where)
     )
+
+
+def _claimable(databit_id: ColumnElement[Any], *where: Any) -> Select[Any]:
+    return _open(databit_id == bindparam("databit_id"), *where)
 
 
 def _next(databit_id: ColumnElement[Any], *where: Any) -> Select[Any]:
@@ -112,6 +113,45 @@ HELD = Prepared(
                 items.c.held_until < bindparam("moment"),
             ).subquery()
         ),
+    )
+)
+# The same for a group of claims: what these people hold, and the best that has expired anywhere.
+_EXPIRED = and_(items.c.held_by.is_not(None), items.c.held_until < bindparam("moment"))
+
+
+def _expired(sqlite: bool) -> Select[Any]:
+    named = select(databits.c.id).where(among(databits.c.name, sqlite, name="names"))
+    rank = func.row_number().over(
+        partition_by=items.c.databit_id, order_by=(items.c.priority.desc(), items.c.id)
+    )
+    ranked = select(items.c.id, rank.label("rank")).where(
+        _EXPIRED, items.c.state == literal_column("'open'"), (items.c.databit_id + 0).in_(named)
+    )
+    best = ranked.subquery()
+    return select(best.c.id).where(best.c.rank <= bindparam("count"))
+
+
+CLAIMED = Prepared(
+    lambda sqlite: union_all(
+        _open(
+            items.c.held_by.is_not(None),
+            among(items.c.held_by, sqlite, name="holders"),
+            items.c.held_until >= bindparam("moment"),
+        ),
+        _open(items.c.id.in_(_expired(sqlite))),
+    )
+)
+# `FREE` of a Databit by name.
+NEXT = Prepared(
+    lambda _: (
+        _open(
+            items.c.databit_id
+            == select(databits.c.id).where(databits.c.name == bindparam("name")).scalar_subquery(),
+            items.c.held_by.is_(None),
+        )
+        .order_by(items.c.priority.desc(), items.c.id)
+        .limit(bindparam("count"))
+        .with_for_update(skip_locked=True, of=items)
     )
 )
 FREE = Prepared(

@@ -82,6 +82,9 @@ class Items:
 
     def raw(self, ids: Sequence[int]) -> dict[int, Row[Any]]:
         """Rows by id; ids that do not exist are left out."""
+        ahead = self._tx.ledger.ahead.items(ids)
+        if ahead is not None:
+            return ahead
         return {row.id: row for row in self._tx.fetch(RAW, ids=self._tx.driver.ids(ids))}
 
     def of_databit(self, databit_id: int, name: str, ids: Sequence[int]) -> dict[int, Row[Any]]:
@@ -141,8 +144,16 @@ class Items:
         The one writer makes this safe; on PostgreSQL rows that somebody else has locked are passed
         over (SKIP LOCKED) besides, so that nobody waits and nothing is given twice.
         """
-        moment = now()
-        of = {"databit_id": databit_id, "moment": moment}
+        found = self._tx.ledger.ahead.next(databit_id, actor, count)
+        if found is None:
+            found = self._next(databit_id, actor, count)
+        new = {"held_by": actor, "held_until": until}
+        old = {row.id: row for row in found}
+        self._tx.update(items, dict.fromkeys(old, new), old, closed=True)
+        return [claimed(row, actor) for row in found]
+
+    def _next(self, databit_id: int, actor: str, count: int) -> list[Any]:
+        of = {"databit_id": databit_id, "moment": now()}
         held = self._tx.fetch(HELD, actor=actor, count=count, **of)
         found = sorted([row for row in held if row.held], key=best_first)[:count]
         if len(found) < count:
@@ -151,9 +162,7 @@ class Items:
             if expired:
                 free = sorted(free + expired, key=best_first)
             found += free[: count - len(found)]
-        old = {row.id: row for row in found}
-        self._tx.update(items, {i: {"held_by": actor, "held_until": until} for i in old}, old)
-        return [claimed(row, actor) for row in found]
+        return found
 
     def release(self, ids: Sequence[int]) -> int:
         return self._tx.update(items, {i: {"held_by": None, "held_until": None} for i in ids})
@@ -230,7 +239,8 @@ class Items:
                     "held_until": None,
                 }
             new[d.item_id] = values
-        return self._tx.update(items, new, rows)
+        closed = all(d.state != "open" for d in made)
+        return self._tx.update(items, new, rows, closed=closed)
 
     def status(self, databit_id: int) -> dict[str, Any]:
         """Counts by state, label and reviewer."""

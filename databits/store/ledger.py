@@ -1,22 +1,33 @@
-"""What a group of writes adds to the log tables: changes, their images, audit events.
+"""What a group of writes has yet to write: rows of busy tables, changes, their images, audit events.
 
-They are chained and only ever appended, and nothing that a write decides depends on reading its
-own. So they are gathered here and written together, once for a whole group of writes, or as soon
-as somebody looks at the database in another way.
+The logs are chained and only ever appended, and nothing that a write decides depends on reading its
+own. Rows of busy tables are looked at, and then written before. So all of it is gathered here and
+written together, once for a whole group of writes, or as soon as somebody looks at the database.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, func, literal_column, select
 
-from databits.store.driver import Driver
+from databits.store.ahead import Ahead
+from databits.store.driver import SOME, Asked, Driver
+from databits.store.prepared import Prepared
 from databits.store.tables import audit, change_rows, changes, counters
 
 GENESIS = "0" * 64
 _CHANGE = tuple(str(c.name) for c in changes.c)
 _IMAGE = ("id", "change_id", "table_name", "row_id", "last_id", "kind", "before", "after")
 _EVENT = tuple(str(c.name) for c in audit.c)
+_LOCK = Prepared(lambda _: select(func.pg_advisory_xact_lock(literal_column("7305"))))
+_LAST_CHANGE = Prepared(lambda _: select(func.max(changes.c.id).label("id")))
+_LAST_EVENT = Prepared(
+    lambda _: select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)
+)
+
+
+Names = tuple[str, ...]
 
 
 class Image(NamedTuple):
@@ -71,6 +82,9 @@ class Ledger:
         self.ids = ids or Ids()
         self.known: dict[Any, Any] = {}
         """What was read in this transaction and nobody has changed since; see `Transaction.recall`."""
+        self.ahead = Ahead()
+        self._added: dict[tuple[Table, Names], list[tuple[Any, ...]]] = {}
+        self._updated: dict[tuple[Table, Names], dict[int, tuple[Any, ...]]] = {}
         self._changes: list[tuple[Any, ...]] = []
         self._images: list[tuple[Any, ...]] = []
         self._events: list[tuple[Any, ...]] = []
@@ -79,12 +93,44 @@ class Ledger:
 
     @property
     def pending(self) -> bool:
-        return bool(self._changes or self._images or self._events)
+        return bool(self._changes or self._images or self._events or self.owing)
+
+    @property
+    def owing(self) -> bool:
+        """Whether rows wait that whoever looks at their tables has to see."""
+        return bool(self._added or self._updated)
+
+    def add_rows(self, table: Table, names: Names, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows later."""
+        self._added.setdefault((table, names), []).extend(rows)
+
+    def update_rows(self, table: Table, names: Names, after: Mapping[int, tuple[Any, ...]]) -> None:
+        """Update rows later; where one waits for other values, those are written first."""
+        for (other, _), waiting in self._updated.items():
+            if other is table and not waiting.keys().isdisjoint(after):
+                self.flush_rows()
+                break
+        self._updated.setdefault((table, names), {}).update(after)
+
+    def begin(self, locked: bool, ask: Sequence[Asked] = ()) -> list[list[Any]]:
+        """Begin the group; gives the answers to what is asked, on PostgreSQL in one round trip.
+
+        Args:
+            locked: Whether to wait first until no other process writes.
+        """
+        first: list[Asked] = [(_LOCK, {})] if locked else []
+        if not ask:
+            self.driver.fetch_all(first)
+            return []
+        ends: list[Asked] = [(_LAST_CHANGE, {}), (_LAST_EVENT, {})]
+        change, event, *answers = self.driver.fetch_all([*first, *ends, *ask])[len(first) :]
+        self._last_change, self._last_event = _last(change), _event(event)
+        return answers
 
     def next_change(self) -> int:
         """The id of the next change: changes are ordered by id, whichever process makes them."""
         if self._last_change is None:
-            self._last_change = self.driver.execute("SELECT max(id) FROM changes")[0][0] or 0
+            self._last_change = _last(self.driver.fetch(_LAST_CHANGE))
         return self._last_change + 1
 
     def add_change(self, change: Mapping[str, Any]) -> None:
@@ -114,8 +160,7 @@ class Ledger:
     def last_event(self) -> tuple[int, str]:
         """Id and hash of the newest audit event."""
         if self._last_event is None:
-            found = self.driver.execute("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1")
-            self._last_event = (int(found[0][0]), str(found[0][1])) if found else (0, GENESIS)
+            self._last_event = _event(self.driver.fetch(_LAST_EVENT))
         return self._last_event
 
     def add_event(self, event: Mapping[str, Any]) -> None:
@@ -124,19 +169,42 @@ class Ledger:
 
     def flush(self) -> None:
         """Write what is pending."""
-        if self._changes:
-            rows, self._changes = self._changes, []
-            self.driver.insert(changes, _CHANGE, rows)
-        if self._images:
-            rows, self._images = self._images, []
-            self.driver.insert(change_rows, _IMAGE, rows)
-        if self._events:
-            rows, self._events = self._events, []
-            self.driver.insert(audit, _EVENT, rows)
+        logs = len(self._changes) + len(self._images) + len(self._events)
+        rows = sum(map(len, self._added.values())) + sum(map(len, self._updated.values()))
+        with self.driver.together() if logs + rows <= SOME else contextlib.nullcontext():
+            self.flush_rows()
+            if self._changes:
+                waiting, self._changes = self._changes, []
+                self.driver.insert(changes, _CHANGE, waiting)
+            if self._images:
+                waiting, self._images = self._images, []
+                self.driver.insert(change_rows, _IMAGE, waiting)
+            if self._events:
+                waiting, self._events = self._events, []
+                self.driver.insert(audit, _EVENT, waiting)
+
+    def flush_rows(self) -> None:
+        """Write the rows of busy tables."""
+        added, updated = self._added, self._updated
+        self._added, self._updated = {}, {}
+        for (table, names), rows in added.items():
+            self.driver.insert(table, names, rows)
+        for (table, names), after in updated.items():
+            self.driver.update(table, names, after)
 
     def forget(self) -> None:
         """Drop what is pending and known: the transaction, or a part of it, was rolled back."""
+        self._added, self._updated = {}, {}
         self._changes, self._images, self._events = [], [], []
         self._last_change = self._last_event = None
         self.known.clear()
+        self.ahead.clear()
         self.ids.forget()
+
+
+def _last(found: Sequence[Any]) -> int:
+    return int(found[0].id or 0)
+
+
+def _event(found: Sequence[Any]) -> tuple[int, str]:
+    return (int(found[0].id), str(found[0].hash)) if found else (0, GENESIS)

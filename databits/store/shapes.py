@@ -5,6 +5,7 @@ only listed its tools has not loaded it.
 """
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydantic import BaseModel, Field
@@ -37,6 +38,18 @@ class Filter(NamedTuple):
     min_confidence: float | None = None
     max_confidence: float | None = None
     contains: str | None = None
+
+
+class Foreseen(NamedTuple):
+    """What a write is about to look at; see `databits.store.ahead`."""
+
+    databit: str
+    items: Sequence[int] = ()
+    """Items by id."""
+    holder: str = ""
+    """Who claims items: theirs, then the next best that are free."""
+    claims: int = 0
+    """How many of those."""
 
 
 class Node(NamedTuple):

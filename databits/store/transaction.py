@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Executable, Row, Table, func, select
 
-from databits.store.driver import FEW, Prepared, among, document, documents, plain
+from databits.store.driver import FEW
 from databits.store.images import image_text, kinds_of, ranges_of
 from databits.store.ledger import Ids, Image, Ledger
+from databits.store.phrases import document, documents, plain
+from databits.store.prepared import Prepared, among
 from databits.store.shapes import now
 from databits.store.tables import CHANGED
 
@@ -19,6 +21,7 @@ T = TypeVar("T")
 Values = Mapping[str, Any]
 _TRACKED = frozenset(t.name for t in CHANGED)
 _BUSY = frozenset({"items", "labels", "suggestions"})  # what is recalled does not depend on them
+_LATER = frozenset({"items", "labels"})  # written once a group of writes, when it is a few rows
 _BATCH = 50_000  # rows a statement: bounds memory, not speed
 _IMAGES: dict[tuple[str, tuple[str, ...]], Prepared] = {}
 
@@ -42,6 +45,7 @@ class Transaction:
         """The connection, for what the methods here do not do."""
         self.wrote = True  # for all we know
         self.ledger.known.clear()
+        self.ledger.ahead.clear()
         self._look()
         return self._db
 
@@ -67,6 +71,7 @@ class Transaction:
 
     def fetch(self, prepared: Prepared, **values: Any) -> list[Any]:
         """The rows of a prepared statement, which must not look at the log tables."""
+        self.settle()
         return self.driver.fetch(prepared, **values)
 
     def recall(self, key: Any, read: Callable[[], T]) -> T:
@@ -85,12 +90,20 @@ class Transaction:
         if self.ledger.pending:
             self.ledger.flush()
 
+    def settle(self) -> None:
+        """See to it that the rows written so far are in their tables."""
+        if self.ledger.owing:
+            self.ledger.flush_rows()
+
     # writing ------------------------------------------------------------------------------
 
-    def _touch(self, table: Table) -> None:
+    def _touch(self, table: Table, closed: bool = False) -> None:
         self.wrote = True
         if table.name not in _BUSY:
             self.ledger.known.clear()
+            self.ledger.ahead.clear()
+        elif table.name == "items" and not closed:
+            self.ledger.ahead.clear()
 
     def allocate(self, table: Table, count: int = 1) -> range:
         """The next `count` ids of a table; ids are never handed out twice, even after an undo."""
@@ -118,7 +131,11 @@ class Transaction:
                 for n in texts:
                     values[n] = document(values[n])
                 batch.append((i, *values))
-            self.driver.insert(table, ("id", *names), batch)
+            if len(batch) <= FEW and table.name in _LATER and plain(table, names):
+                self.ledger.add_rows(table, ("id", *names), batch)
+            else:
+                self.settle()  # it may point at what is owing
+                self.driver.insert(table, ("id", *names), batch)
         if table.name in _TRACKED:
             name = table.name
             ranges = ranges_of(ids)
@@ -131,17 +148,25 @@ class Transaction:
         return self.insert(table, [values])[0]
 
     def update(
-        self, table: Table, new: Mapping[int, Values], old: Mapping[int, Any] | None = None
+        self,
+        table: Table,
+        new: Mapping[int, Values],
+        old: Mapping[int, Any] | None = None,
+        *,
+        closed: bool = False,
     ) -> int:
         """Set columns of rows by id; every row sets the same columns. Returns how many rows.
 
         Args:
             old: The rows as they are, with at least those columns, where the caller has read them
                 in this transaction.
+            closed: Nobody may claim these items after it, so of what was read ahead the others stand.
         """
         if not new:
             return 0
-        self._touch(table)
+        self._touch(table, closed)
+        if closed:
+            self.ledger.ahead.drop(new)
         names = tuple(sorted(next(iter(new.values()))))
         if old is None and len(new) > FEW and plain(table, names):
             kinds = kinds_of(new, names)
@@ -156,7 +181,11 @@ class Transaction:
             for n in texts:
                 row[n] = document(row[n])
             after[i] = tuple(row)
-        self.driver.update(table, names, after)
+        if len(after) <= FEW and table.name in _LATER and plain(table, names):
+            self.ledger.update_rows(table, names, after)
+        else:
+            self.settle()
+            self.driver.update(table, names, after)
         if table.name in _TRACKED:
             told: dict[Any, str | None] = {}  # most rows of a batch go from one state to another
             images = [
@@ -178,6 +207,7 @@ class Transaction:
     ) -> int:
         """An update in which many rows get the same values: the database makes the images."""
         count = 0
+        self.settle()
         for values, ids in kinds.items():
             if table.name in _TRACKED:
                 after = document(dict(zip(names, values, strict=True)))
@@ -190,6 +220,7 @@ class Transaction:
         if not ids:
             return 0
         self._touch(table)
+        self.settle()
         names = tuple(str(c.name) for c in table.c)
         if len(ids) > FEW and plain(table, names) and table.name in _TRACKED:
             self._record_there(table, "delete", names, ids, None)
@@ -246,7 +277,7 @@ class Transaction:
                     among(table.c.id, sqlite)
                 )
             )
-        found = self.driver.fetch(prepared, ids=self.driver.ids(ids))
+        found = self.fetch(prepared, ids=self.driver.ids(ids))
         return {row[0]: row[1:] for row in found}
 
     # changes ------------------------------------------------------------------------------

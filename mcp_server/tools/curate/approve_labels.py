@@ -4,6 +4,7 @@ from databits.actor import Actor
 from databits.decide import (
     OWN_LABEL,
     Decided,
+    foresee,
     held_by_another,
     own_labels,
     refuse_if_nothing,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @operation(
     role="reviewer",
     effect="write",
+    foresees=foresee,
     examples=(
         "approve item 12",
         "approve these items",

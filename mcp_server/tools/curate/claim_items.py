@@ -7,7 +7,7 @@ from databits.model import Changed, Item
 from databits.operation import operation
 from databits.settings import Settings
 from databits.store import Store
-from databits.store.shapes import now
+from databits.store.shapes import Foreseen, now
 from databits.types import DatabitName
 
 
@@ -20,6 +20,7 @@ class Claimed(Changed):
 @operation(
     role="labeler",
     effect="write",
+    foresees=lambda actor, asked: Foreseen(asked.databit, holder=actor.name, claims=asked.count),
     examples=(
         "give me the next item of X",
         "what should I review next",

@@ -6,6 +6,7 @@ from databits.actor import Actor
 from databits.decide import (
     Decided,
     check_overrule,
+    foresee,
     held_by_another,
     label_of,
     refuse_if_nothing,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @operation(
     role="labeler",
     effect="write",
+    foresees=foresee,
     examples=(
         "item 12 of X is billing",
         "label item 3 as refund",

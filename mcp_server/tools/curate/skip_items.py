@@ -1,5 +1,5 @@
 from databits.actor import Actor
-from databits.decide import Decided, held_by_another, refuse_if_nothing, target
+from databits.decide import Decided, foresee, held_by_another, refuse_if_nothing, target
 from databits.operation import operation
 from databits.store import Store
 from databits.store.shapes import Decision
@@ -9,6 +9,7 @@ from databits.types import DatabitName, ItemIds, Reason
 @operation(
     role="labeler",
     effect="write",
+    foresees=foresee,
     examples=("skip item 12", "I am not sure about item 7", "pass on items 3 and 4"),
 )
 def skip_items(

@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,24 +62,29 @@ def test_what_a_write_returned_is_there_for_others(database: Database) -> None:
 
 def in_one_group(database: Database, *writes: Callable[[Any], Any]) -> list[Any]:
     """Results or errors of writes that stood in the queue together, and so shared a commit."""
+    return calls_of_one_group(database, *(partial(database.write, write) for write in writes))
+
+
+def calls_of_one_group(database: Database, *calls: Callable[[], Any]) -> list[Any]:
+    """Results or errors of calls whose writes stood in the queue together, in this order."""
     begun, gate = threading.Event(), threading.Event()
 
     def hold(_: Any) -> None:
         begun.set()
         gate.wait()
 
-    def outcome(write: Callable[[Any], Any]) -> Any:
+    def outcome(call: Callable[[], Any]) -> Any:
         try:
-            return database.write(write)
+            return call()
         except Exception as error:
             return error
 
-    with ThreadPoolExecutor(len(writes) + 1) as pool:
+    with ThreadPoolExecutor(len(calls) + 1) as pool:
         holding = pool.submit(database.write, hold)
         begun.wait()
         waiting = []
-        for n, write in enumerate(writes, 1):
-            waiting.append(pool.submit(outcome, write))
+        for n, call in enumerate(calls, 1):
+            waiting.append(pool.submit(outcome, call))
             while database._writer._queue.qsize() < n:
                 pass
         gate.set()
@@ -125,7 +131,7 @@ def test_a_database_that_goes_away_between_two_tries_is_told_to_everybody(
         raise ValueError("half way")
 
     @contextlib.contextmanager
-    def gone() -> Iterator[Any]:
+    def gone(*_: Any) -> Iterator[Any]:
         raise OperationalError("BEGIN", None, Exception("server closed the connection"))
         yield
 
