@@ -129,7 +129,9 @@ async def test_trigger_prompt_change(ctx: Ctx) -> CallToolResult:
 async def test_sampling(prompt: str, ctx: Ctx) -> CallToolResult:
     """Asks the client's model, in the middle of the call."""
     said = SamplingMessage(role="user", content=TextContent(type="text", text=prompt))
-    answer = await ctx.session.create_message(messages=[said], max_tokens=100)
+    answer = await ctx.session.create_message(
+        messages=[said], max_tokens=100, related_request_id=ctx.request_id
+    )
     return text(f"LLM response: {answer.content}")
 
 

@@ -1,5 +1,6 @@
 """Long work as tasks: the durable runs, in the words of the extension, for clients that declare it."""
 
+import json
 import os
 import re
 import sys
@@ -31,12 +32,14 @@ from databits.workbench import Workbench
 from databits.workspace import Workspace
 from mcp_server.auth import identify_local, local_actor
 from mcp_server.server import build_server, output_schema
+from tests import needs
 from tests.accounts import add_account, add_token
 from tests.conftest import TICKETS
 from tests.mcp_server.conftest import Connect, Grow
 from tests.mcp_server.tasks_client import Anything, Follows, ask, begin, ended
 from tests.mcp_server.test_callers import bearer
 from tests.mcp_server.test_http import ACCEPTS, HOME, served
+from tests.nodes import node, package
 
 pytestmark = pytest.mark.anyio
 
@@ -341,6 +344,26 @@ async def test_over_standard_input_and_output_a_worker_of_its_own_does_the_task(
         done = await client.call_tool(*ASSEMBLE)
     assert done.structured_content is not None, done
     assert done.structured_content["result"]["dataset"] == "support@1"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not needs.node_packages(), reason="`make test` installs the packages of tests/node"
+)
+def test_a_client_of_another_make_follows_the_task_to_its_result(
+    labelled: Workbench, settings: Settings
+) -> None:
+    labelled.database.close()
+    inspector = package("@modelcontextprotocol/inspector", "clients/cli/build/index.js")
+    call = ["--method", "tools/call", "--tool-name", "assemble_dataset", "--tool-arg"]
+    ran = node(
+        *(inspector, "--cli", "-e", f"DATABITS_HOME={settings.home}", "--protocol-era", "modern"),
+        *(*call, "databit=support", "--", sys.executable, "-c", SERVE),
+    )
+    assert ran.returncode == 0, ran.stderr
+    done = json.loads(ran.stdout)
+    assert done["structuredContent"]["state"] == "succeeded"
+    assert done["structuredContent"]["result"]["dataset"] == "support@1"
 
 
 @pytest.mark.slow
