@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 PYTHON ?= python3
 
-.PHONY: help setup demo up test quick check format docs bench mcpb clean
+.PHONY: help setup demo up test quick check format snapshots docs bench mcpb clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -53,6 +53,9 @@ check: setup ## linters, types, import contracts, docs
 format: setup ## format the code and fix what can be fixed
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+snapshots: setup ## write what clients get to know of each tool
+	$(RUN) python -m tests.mcp_server.snapshots
 
 docs: setup ## write docs/tools.md from the catalogue
 	$(RUN) python -m databits.docs

@@ -21,6 +21,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 
 from databits.actor import Actor
+from mcp_server.arguments import with_entities
 
 acting_as: ContextVar[Actor | None] = ContextVar("acting_as", default=None)
 """The person an in-memory call is made for; the server's `identify` reads it.
@@ -30,6 +31,7 @@ included. Over HTTP the server identifies the caller by the request itself.
 """
 
 Target = MCPServer | str
+_EVERY_TOOL = {"X-MCP-Toolsets": "all"}  # each specialist takes its own from them
 DECLINED = "A person declined, so nothing was done."
 
 
@@ -151,7 +153,7 @@ class ToolClient:
             raise RuntimeError("an in-memory ToolClient is used inside `async with`")
         else:
             async with httpx2.AsyncClient(
-                auth=self._auth, timeout=httpx2.Timeout(30, read=300)
+                auth=self._auth, timeout=httpx2.Timeout(30, read=300), headers=_EVERY_TOOL
             ) as http:
                 transport = streamable_http_client(self._target, http_client=http)
                 async with _client(transport) as client:
@@ -197,11 +199,9 @@ class ToolClient:
 def _metadata(tool: types.Tool) -> dict[str, Any]:
     """What the server says of a tool beyond what a model reads."""
     hints = tool.annotations.model_dump(exclude_none=True) if tool.annotations else {}
-    return {
-        "meta": dict(tool.meta or {}),
-        "annotations": hints,
-        "input_schema": tool.input_schema,
-    }
+    meta = dict(tool.meta or {})
+    schema = with_entities(tool.input_schema, meta.get("entities", {}))
+    return {"meta": meta, "annotations": hints, "input_schema": schema}
 
 
 def _client(target: MCPServer | Transport) -> Client:

@@ -181,9 +181,11 @@ def find(name: str) -> Operation:
         raise NotFound(f"There is no operation of that name. Near: {', '.join(near)}.") from None
 
 
-def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """JSON Schema of what `model_dump(mode="json")` gives, without titles."""
-    return _lean(TypeAdapter(model).json_schema(mode="serialization"))  # type: ignore[no-any-return]
+def schema_of(
+    model: type[BaseModel], mode: Literal["serialization", "validation"] = "serialization"
+) -> dict[str, Any]:
+    """JSON Schema of what `model_dump(mode="json")` gives, or of what is taken, without titles."""
+    return _lean(TypeAdapter(model).json_schema(mode=mode))  # type: ignore[no-any-return]
 
 
 def _in_plain_words(op: Operation, error: ValidationError) -> str:

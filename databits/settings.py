@@ -4,15 +4,21 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, IPvAnyNetwork, SecretStr
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
 from databits.actor import Role
+
+
+def _listed(value: object) -> object:
+    """`a,b`, or a JSON list, as a variable of the environment has it."""
+    return [part.strip(' []"') for part in value.split(",")] if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -66,6 +72,12 @@ class Settings(BaseSettings):
         "", description="Base URL of an OpenAI-protocol server (Ollama, vLLM, llama-server)."
     )
     model_key: SecretStr = Field(SecretStr(""), description="Its key.")
+    toolsets: Annotated[list[str], NoDecode, BeforeValidator(_listed)] = Field(
+        ["core"],
+        description="Tools that MCP clients are offered, comma-separated: `core` (the most used, the rest by "
+        "`search_tools`), `all`, or stages, which rule out the others.",
+    )
+    read_only: bool = Field(False, description="Offer MCP clients only tools that change nothing.")
     lease_seconds: int = Field(
         900, ge=10, description="How long a claimed item stays a reviewer's."
     )

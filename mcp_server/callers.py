@@ -18,7 +18,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
 from databits import identity
-from databits.actor import Actor, Surface
+from databits.actor import Actor, Role, Surface
 from databits.errors import NotAllowed
 from databits.workbench import Workbench
 from mcp_server.auth import local_actor
@@ -98,6 +98,12 @@ class Callers:
         if actor.name in known.grants.disabled:
             raise NotAllowed("This account is disabled. An admin can let you in again.")
         return actor.standing_as(known.role(actor.name, actor.surface_role))
+
+    def best_role(self, actor: Actor) -> Role:
+        """The highest role that somebody has anywhere, on a single Databit too."""
+        known = self._workbench.directory.look()
+        best = known.best_role(actor.name.lower(), actor.surface_role)
+        return actor.standing_as(best).role
 
     def local(self, surface: Surface) -> Actor:
         """This machine's user.

@@ -1,8 +1,9 @@
 """The server over streamable HTTP, as routes for the process that serves everything else."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from mcp.server.context import ServerRequestContext
@@ -10,16 +11,17 @@ from mcp.server.mcpserver import Context
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.routing import BaseRoute, Route
 
-from databits.actor import Actor
+from databits.actor import Actor, Role
 from databits.errors import NotAllowed
 from databits.settings import Settings
 from databits.workbench import Workbench
 from mcp_server.additions import Addition
 from mcp_server.auth import Identify, client_of
-from mcp_server.callers import AGAIN, HOW, Authenticated, Caller, caller_in, callers_of
+from mcp_server.callers import AGAIN, HOW, Authenticated, Caller, Callers, caller_in, callers_of
 from mcp_server.sealing import sealed_by
 from mcp_server.server import build_server
-from mcp_server.toolsets import every_one
+from mcp_server.surface import Narrowing
+from mcp_server.toolsets import of_request, of_token
 
 PATH = "/mcp"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -38,8 +40,6 @@ def http_app(
     *,
     identify: Identify | None = None,
     hosts: Sequence[str] | None = (),
-    toolsets: Collection[str] | None = None,
-    read_only: bool = False,
     stateless: bool = False,
     addition: Addition | None = None,
 ) -> HttpApp:
@@ -61,10 +61,11 @@ def http_app(
     server = build_server(
         workbench,
         identify or identify_caller,
-        toolsets=toolsets,
-        read_only=read_only,
-        toolsets_of=every_one if identify else _toolsets,
         renew=None if identify else identify_again,
+        toolsets=settings.toolsets,
+        read_only=settings.read_only,
+        narrowed=_by_headers if identify else _narrowed,
+        role_of=None if identify else partial(_best_role, callers_of(workbench)),
         sealing=sealed_by(settings),
         addition=addition,
     )
@@ -103,8 +104,24 @@ def identify_again(ctx: Context[Any, Any] | None) -> Actor:
     return actor if again is None else replace(again().actor, client=actor.client)
 
 
-def _toolsets(ctx: ServerRequestContext[Any, Any]) -> Collection[str] | None:
-    return _caller(ctx).toolsets
+def _narrowed(ctx: ServerRequestContext[Any, Any]) -> Narrowing:
+    """By the caller's token, and by what the request itself chooses."""
+    stages, further = _caller(ctx).toolsets, _by_headers(ctx)
+    if stages is None:
+        return further
+    return Narrowing((of_token(stages), *further.choices), further.read_only)
+
+
+def _by_headers(ctx: ServerRequestContext[Any, Any]) -> Narrowing:
+    """What `X-MCP-Toolsets` and `X-MCP-Readonly` choose."""
+    headers = getattr(ctx.request, "headers", {})
+    chosen, read_only = headers.get("x-mcp-toolsets"), headers.get("x-mcp-readonly", "")
+    choices = () if chosen is None else (of_request(chosen.split(",")),)
+    return Narrowing(choices, read_only.strip().lower() not in ("", "0", "false", "no"))
+
+
+def _best_role(callers: Callers, ctx: ServerRequestContext[Any, Any]) -> Role:
+    return callers.best_role(_caller(ctx).actor)
 
 
 def _caller(ctx: ServerRequestContext[Any, Any]) -> Caller:

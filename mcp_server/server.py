@@ -1,6 +1,5 @@
 """The MCP server: every operation of the catalogue as one tool."""
 
-import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -11,29 +10,31 @@ from mcp.server.context import ServerMiddleware
 from mcp.server.mcpserver import Context, RequestStateSecurity
 from mcp.server.mcpserver.resolve import build_resolver_plans, find_resolved_parameters
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import CallToolResult, ToolAnnotations
 
-from databits.actor import Actor
-from databits.errors import DatabitsError, Invalid
+from databits.actor import Actor, Role
+from databits.errors import DatabitsError
 from databits.model import Run
-from databits.operation import CATALOGUE, STAGES, Operation, load_catalogue, schema_of
+from databits.operation import CATALOGUE, Operation, load_catalogue, schema_of
 from databits.ports import Runner
 from mcp_server import methods
 from mcp_server.additions import Addition
 from mcp_server.apps import cards_of, ui_of
+from mcp_server.arguments import AsTheyCame, entities, model_schema
 from mcp_server.auth import Identify
 from mcp_server.confirm import Arguments, Confirmation, Outcome, how_to_follow, key_of
 from mcp_server.handles import leaves
+from mcp_server.long_tail import long_tail
 from mcp_server.paging import in_pages
 from mcp_server.reading import Reader
 from mcp_server.reply import refusal, reply
 from mcp_server.run_tasks import RunTasks
 from mcp_server.sealing import ANSWER_WITHIN_S
 from mcp_server.subscriptions import honest
+from mcp_server.surface import Narrowing, Request, RoleOf, Surface, View
 from mcp_server.tasks import Tasks, listening
 from mcp_server.threads import in_thread, progress_to
-from mcp_server.toolsets import Toolsets, covers, every_one, only
+from mcp_server.toolsets import Choice, parse
 from mcp_server.tracing import trace_id
 from mcp_server.watching import watching
 
@@ -54,7 +55,8 @@ def build_server(
     relay: bool = False,
     middleware: Sequence[ServerMiddleware[Any]] = (),
     sealing: RequestStateSecurity | None = None,
-    toolsets_of: Toolsets = every_one,
+    narrowed: Callable[[Request], Narrowing] = lambda ctx: Narrowing(),
+    role_of: RoleOf | None = None,
     addition: Addition | None = None,
     renew: Identify | None = None,
 ) -> MCPServer[Any]:
@@ -62,30 +64,37 @@ def build_server(
 
     Args:
         identify: Says who a request comes from. Whoever it names, a tool call is no person's act.
-        toolsets: Stages to offer; None offers all.
+        toolsets: What to offer, see `toolsets.Choice`; None offers all.
         read_only: Offer only what changes nothing.
         relay: The client shows plans to a person and its answers are no consent; see `confirm`.
-        middleware: Around every request, inside of those that hold toolsets.
+        middleware: Around every request; a call of `run_tool` is the call of its tool there.
         sealing: What seals questions, as `sealing.sealed_by`; None where the answer comes back to
             this very process.
-        toolsets_of: Stages that the caller of a request may use.
+        narrowed: What a request is limited to beyond that.
+        role_of: The highest role that the caller of a request has anywhere; by default the role
+            that `identify` says, and with `relay`, whose tools are for many, none.
         addition: What another package adds.
         renew: Says who a request came from when it goes on for long, as a subscription does; raises
             NotAllowed for who may not come in any more. None: whoever `identify` named then.
 
     Raises:
-        Invalid: for a toolset that is no stage.
+        Invalid: for a toolset that does not exist.
     """
     load_catalogue()
-    operations = offered(CATALOGUE.values(), toolsets, read_only)
 
     def caller(ctx: Context[Any, Any] | None) -> Actor:
         # The SDK has a span around each message by now, below the client's where it named one.
         return replace(identify(ctx), person=False, trace=trace_id())
 
+    def role(ctx: Request) -> Role | None:
+        return None if relay else caller(Context(request_context=ctx)).role
+
+    choice = None if toolsets is None else Choice(parse(toolsets))
+    surface = Surface(choice, read_only, narrowed, role_of or role)
+    operations = offered(CATALOGUE.values(), choice, read_only)
     added = addition or Addition()
     sources = [*added.tasks]
-    reader = Reader(runner, caller, toolsets, toolsets_of, renew)
+    reader = Reader(runner, caller, surface, renew)
     if any(op.job for op in operations):
         sources.append(RunTasks(reader))
     server: MCPServer[Any] = MCPServer(
@@ -93,12 +102,16 @@ def build_server(
         title="Databits Workbench",
         version=version("databits-workbench"),
         instructions=INSTRUCTIONS,
-        tools=[*(_tool(op, runner, caller, relay) for op in operations), *added.tools],
+        tools=[
+            *(_tool(op, runner, caller, relay) for op in operations),
+            *long_tail(surface),
+            *added.tools,
+        ],
         # Without jobs there are no tasks to follow, and none of other servers to cancel.
         extensions=[cards_of(operations), *([Tasks(sources)] if sources else [])],
         request_state_security=sealing or RequestStateSecurity.ephemeral(ttl=ANSWER_WITHIN_S),
         cache_hints=methods.HINTS,
-        middleware=[in_pages, honest, listening, only(toolsets_of), *middleware],
+        middleware=[in_pages, honest, listening, surface, *middleware],
         lifespan=lambda _: watching(runner),
         log_level="WARNING",
     )
@@ -108,39 +121,11 @@ def build_server(
 
 
 def offered(
-    operations: Iterable[Operation], toolsets: Collection[str] | None, read_only: bool
+    operations: Iterable[Operation], choice: Choice | None, read_only: bool
 ) -> list[Operation]:
     """The operations that become tools; those for people only never do."""
-    if not set(toolsets or ()) <= set(STAGES):
-        raise Invalid(f"There is no toolset of that name. Toolsets are {', '.join(STAGES)}.")
-    return [
-        op
-        for op in operations
-        if not op.people_only and covers(toolsets, op) and (not read_only or op.effect == "read")
-    ]
-
-
-class _AsTheyCame(FuncMetadata):
-    """Arguments go on unchecked: the operation checks them, and words what is wrong with them."""
-
-    properties: dict[str, Any] = {}
-
-    def validate_arguments(self, arguments_to_validate: dict[str, Any]) -> dict[str, Any]:
-        given = arguments_to_validate.items()
-        return {"arguments": {name: _unquoted(v, self.properties.get(name)) for name, v in given}}
-
-
-def _unquoted(value: Any, schema: dict[str, Any] | None) -> Any:
-    """A list or object that a client sent as JSON in a string, which some do, as what it is."""
-    if not isinstance(value, str) or schema is None:
-        return value
-    kinds = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
-    if "string" in kinds or not kinds & {"array", "object"}:
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
+    view = View((choice,) if choice else (), read_only)
+    return [op for op in operations if view.may_run(op)]
 
 
 def _tool(op: Operation, runner: Runner, identify: Identify, relay: bool) -> Tool:
@@ -149,18 +134,15 @@ def _tool(op: Operation, runner: Runner, identify: Identify, relay: bool) -> Too
         fn = Confirmation(op, runner, identify, relay).function()
     else:
         fn = _call(op, runner, identify)
+    schema = model_schema(op)
     resolved = find_resolved_parameters(fn)
     return Tool(
         fn=fn,
         name=op.name,
         title=op.title,
         description=op.description,
-        parameters=op.input_schema,
-        fn_metadata=_AsTheyCame(
-            arg_model=ArgModelBase,
-            output_schema=output_schema(op),
-            properties=op.input_schema["properties"],
-        ),
+        parameters=schema,
+        fn_metadata=AsTheyCame.of(schema, output_schema(op)),
         is_async=True,
         context_kwarg="ctx",
         resolved_params=resolved,
@@ -172,6 +154,7 @@ def _tool(op: Operation, runner: Runner, identify: Identify, relay: bool) -> Too
             "effect": op.effect,
             "job": op.job,
             "examples": list(op.examples),
+            "entities": entities(op),
             **ui_of(op.name),
         },
     )

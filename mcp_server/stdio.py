@@ -19,6 +19,7 @@ def main(
     """Serve until the client closes standard input.
 
     Args:
+        toolsets: Instead of those in the settings.
         runner: The workbench; None finds the workspace of the settings with each call, here or in
             the process that has it open.
 
@@ -41,8 +42,8 @@ def main(
     server = build_server(
         runner or workspace,
         identify_local(settings),
-        toolsets=toolsets,
-        read_only=read_only,
+        toolsets=settings.toolsets if toolsets is None else toolsets,
+        read_only=read_only or settings.read_only,
         sealing=sealed_by(settings),
     )
     gc.freeze()

@@ -1,74 +1,98 @@
-"""Tools outside a caller's toolsets: neither listed nor called."""
+"""Toolsets: the stages, `core` and `all`; what a choice of them lists, and what it lets a caller call."""
 
-from collections.abc import Callable, Collection
-from typing import Any
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from mcp.server.context import (
-    CallNext,
-    HandlerResult,
-    ServerMiddleware,
-    ServerRequestContext,
+from databits.errors import DatabitsError, Invalid, NotAllowed
+from databits.operation import STAGES, Operation
+
+CORE = frozenset(
+    {
+        "get_pipeline",
+        "import_files",
+        "create_databit",
+        "queue_items",
+        "prelabel_items",
+        "claim_items",
+        "list_items",
+        "approve_labels",
+        "correct_labels",
+        "bulk_label",
+        "assemble_dataset",
+        "launch_fine_tune",
+        "evaluate_model",
+        "deploy_model",
+        "query_endpoint",
+        "query_metrics",
+        "query_drift",
+        "extract_feedback_candidates",
+        "get_run",
+        "undo_change",
+    }
 )
-from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS
-
-from databits.operation import CATALOGUE, Operation
+"""One way through the seven stages: what is asked for most often. `search_tools` finds the rest."""
 
 # Offered with any toolset: without them a run's handle or a change_id would lead nowhere.
-ALWAYS = ("get_run", "undo_change")
+ALWAYS = frozenset({"get_run", "undo_change"})
 
-Toolsets = Callable[[ServerRequestContext[Any, Any]], Collection[str] | None]
-
-
-def every_one(_: ServerRequestContext[Any, Any]) -> None:
-    """All stages, whoever asks."""
+TOOLSETS = ("core", *STAGES, "all")
 
 
-def covers(toolsets: Collection[str] | None, op: Operation) -> bool:
-    """Whether an operation is of these stages; None means all of them."""
-    return toolsets is None or op.stage in toolsets or op.name in ALWAYS
+@dataclass(frozen=True)
+class Choice:
+    """Toolsets that somebody chose: stages are the only ones that can be called then.
 
-
-def only(toolsets_of: Toolsets) -> ServerMiddleware[Any]:
-    """A server's middleware that keeps each caller within their toolsets.
-
-    Args:
-        toolsets_of: The stages that the caller of a request may use; None means all.
+    `core` lists the tools that are asked for most often and rules out none; `all` lists every tool.
     """
 
-    async def within(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        if ctx.method not in ("tools/list", "tools/call"):
-            return await call_next(ctx)
-        toolsets = toolsets_of(ctx)
-        if ctx.method == "tools/call":
-            _refuse_outside(toolsets, str((ctx.params or {}).get("name")))
-        found = await call_next(ctx)
-        if ctx.method == "tools/list" and isinstance(found, dict):
-            tools = [t for t in found["tools"] if _covers_name(toolsets, t["name"])]
-            return {**found, "tools": tools}
-        return found
+    names: tuple[str, ...]
+    whose: str = "this server's"
+    remedy: str = "Its owner chooses them with --toolsets or DATABITS_TOOLSETS."
 
-    return within
+    @property
+    def rules_out(self) -> bool:
+        """Whether there is anything that can not be called."""
+        return not {"core", "all"} & set(self.names)
 
+    def allows(self, op: Operation) -> bool:
+        return not self.rules_out or op.stage in self.names or op.name in ALWAYS
 
-def _covers_name(toolsets: Collection[str] | None, name: str) -> bool:
-    """The same of a tool; another package's belongs to no stage."""
-    op = CATALOGUE.get(name)
-    return toolsets is None if op is None else covers(toolsets, op)
+    def lists(self, op: Operation) -> bool:
+        if "all" in self.names or op.stage in self.names or op.name in ALWAYS:
+            return True
+        return "core" in self.names and op.name in CORE
 
-
-def _refuse_outside(toolsets: Collection[str] | None, name: str) -> None:
-    if _covers_name(toolsets, name):
-        return
-    op = CATALOGUE.get(name)
-    if op is None and toolsets is not None:
-        raise MCPError(
-            INVALID_PARAMS,
-            f"This token's toolsets have no tool of that name: {', '.join(toolsets)}.",
+    def refusal(self, op: Operation) -> DatabitsError:
+        """Why an operation that is not allowed can not be called, and who can help."""
+        chosen = ", ".join(self.names)
+        return NotAllowed(
+            f"{op.name} is not in {self.whose} toolsets: {chosen}. It is in `{op.stage}`. {self.remedy}"
         )
-    if op is not None:
-        raise MCPError(
-            INVALID_PARAMS,
-            f"{op.name} is not in this token's toolsets: {', '.join(toolsets or ())}. "
-            f"A token with `{op.stage}` in its toolsets may call it.",
+
+
+def of_token(stages: Iterable[str]) -> Choice:
+    """The stages that a token is limited to."""
+    return Choice(tuple(stages), "this token's", "A token with that toolset may call it.")
+
+
+def of_request(names: Iterable[str]) -> Choice:
+    """What the headers of a request choose."""
+    return Choice(parse(names), "this request's", "The header X-MCP-Toolsets chooses them.")
+
+
+def parse(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of toolsets as somebody wrote them.
+
+    Raises:
+        Invalid: for one that does not exist, with those that do.
+    """
+    said = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
+    unknown = [name for name in said if name not in TOOLSETS]
+    if not said or unknown:
+        near = difflib.get_close_matches(unknown[0], TOOLSETS, n=1) if unknown else []
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise Invalid(
+            f"There is no toolset of that name. Toolsets are {', '.join(TOOLSETS)}.{hint}"
         )
+    return said

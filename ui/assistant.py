@@ -9,6 +9,8 @@ from databits.actor import Actor
 from databits.workbench import Workbench
 from mcp_server.callers import callers_of
 from mcp_server.server import build_server
+from mcp_server.surface import Narrowing
+from mcp_server.toolsets import of_token
 
 CLIENT = "databits-agent"
 acting_within: ContextVar[tuple[str, ...] | None] = ContextVar("acting_within", default=None)
@@ -32,7 +34,9 @@ def open_assistant(workbench: Workbench) -> AbstractAsyncContextManager[Assistan
     def identify(ctx: object) -> Actor:
         return acting_as.get() or callers.local("chat").through("chat", client=CLIENT)
 
-    server = build_server(
-        workbench, identify, relay=True, toolsets_of=lambda _: acting_within.get()
-    )
+    def narrowed(ctx: object) -> Narrowing:
+        stages = acting_within.get()
+        return Narrowing() if stages is None else Narrowing((of_token(stages),))
+
+    server = build_server(workbench, identify, relay=True, narrowed=narrowed)
     return Assistant.open(workbench.settings, server)

@@ -76,7 +76,10 @@ def _add_up(commands: Any) -> None:
 
 def _add_mcp(commands: Any) -> None:
     mcp = commands.add_parser("mcp", help="MCP server on stdio, for Claude, Cursor, VS Code")
-    mcp.add_argument("--toolsets", help=f"only these stages, comma-separated: {', '.join(STAGES)}")
+    mcp.add_argument(
+        "--toolsets",
+        help=f"comma-separated: core (the default), all, or only these: {', '.join(STAGES)}",
+    )
     mcp.add_argument(
         "--read-only",
         nargs="?",

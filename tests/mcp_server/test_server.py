@@ -9,11 +9,11 @@ from mcp import Client
 from mcp.types import Implementation
 
 from databits.actor import Actor
-from databits.errors import Invalid
-from databits.operation import CATALOGUE, STAGES
+from databits.operation import CATALOGUE
 from databits.workbench import Workbench
+from mcp_server.arguments import entities, with_entities
 from mcp_server.auth import identify_local
-from mcp_server.server import build_server, offered, output_schema
+from mcp_server.server import build_server, output_schema
 from tests.mcp_server.conftest import Connect, Grow
 
 pytestmark = pytest.mark.anyio
@@ -30,14 +30,16 @@ async def test_every_operation_that_is_not_for_people_only_is_a_tool(
     for name, tool in tools.items():
         op = CATALOGUE[name]
         assert (tool.title, tool.description) == (op.title, op.description)
-        assert tool.input_schema == op.input_schema
+        assert with_entities(tool.input_schema, (tool.meta or {})["entities"]) == op.input_schema
+        assert "x-entity" not in str(tool.input_schema), "it costs models tokens"
         assert tool.output_schema == output_schema(op)
-        assert tool.meta == {
+        assert {k: v for k, v in (tool.meta or {}).items() if k != "ui"} == {
             "stage": op.stage,
             "role": op.role,
             "effect": op.effect,
             "job": op.job,
             "examples": list(op.examples),
+            "entities": entities(op),
         }
 
 
@@ -60,24 +62,6 @@ def test_schemas_have_an_object_at_their_root_without_a_union() -> None:
         for schema in (op.input_schema, output_schema(op)):
             assert schema["type"] == "object", op.name
             assert not {"anyOf", "oneOf", "allOf", "$ref"} & set(schema), op.name
-
-
-def test_toolsets_choose_stages_and_keep_what_follows_up() -> None:
-    names = {op.name for op in offered(CATALOGUE.values(), ["curate"], read_only=False)}
-    assert {"list_items", "approve_labels", "bulk_label"} <= names
-    assert {"get_run", "undo_change"} <= names
-    assert not {"import_files", "create_databit", "launch_fine_tune"} & names
-
-
-def test_read_only_offers_nothing_that_changes_anything() -> None:
-    chosen = offered(CATALOGUE.values(), None, read_only=True)
-    assert {op.effect for op in chosen} == {"read"}
-    assert "list_items" in {op.name for op in chosen}
-
-
-def test_an_unknown_toolset_is_refused_with_the_ones_there_are(workbench: Workbench) -> None:
-    with pytest.raises(Invalid, match=f"no toolset of that name. Toolsets are {', '.join(STAGES)}"):
-        build_server(workbench, lambda _: Actor("ana", "admin", "mcp"), toolsets=["labels"])
 
 
 async def test_a_page_is_structured_for_programs_and_a_table_for_models(

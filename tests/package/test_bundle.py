@@ -94,7 +94,7 @@ async def test_the_command_a_host_makes_of_it_works(
     tools = await tools_of(program, command["args"][start + 1 :], cwd=tmp_path)
     assert "list_items" in tools
     assert ("approve_labels" in tools) is writes
-    assert ("list_models" in tools) is trains
+    assert ("launch_fine_tune" in tools) is trains
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def list_changes(
         str | None, Field(description="Only by this operation", max_length=80)
     ] = None,
     asset: Annotated[
-        AssetRef | None, Field(description="Only what touched this: item:12, dataset:support@1 …")
+        AssetRef | None, Field(description="Only what touched this, as item:12")
     ] = None,
     state: Annotated[
         Literal["applied", "undone"] | None, Field(description="Only in this state")
