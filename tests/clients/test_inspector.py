@@ -1,0 +1,51 @@
+"""The Inspector's command line: a call a process, and its check that schemas suit every host."""
+
+import json
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import anyio.to_thread
+import pytest
+
+from tests.clients import day
+from tests.clients.conftest import COMMAND, Place
+from tests.nodes import node, package
+
+pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.timeout(240)]
+INSPECTOR = package("@modelcontextprotocol/inspector", "clients/launcher/build/index.js")
+
+
+async def inspect(*words: str | Path) -> "CompletedProcess[str]":
+    return await anyio.to_thread.run_sync(lambda: node(INSPECTOR, "--cli", *words))
+
+
+def started(place: Place) -> list[str | Path]:
+    env = place.environment.items()
+    settings = [f"{name}={value}" for name, value in env if name.startswith("DATABITS")]
+    return [COMMAND, "mcp", *(word for said in settings for word in ("-e", said))]
+
+
+@pytest.mark.parametrize("over", ["http", "stdio"])
+async def test_every_schema_suits_every_host(served: Place, place: Place, over: str) -> None:
+    target = [served.url] if over == "http" else started(place)
+    listed = await inspect(*target, "--method", "tools/list", "--strict")
+    assert listed.returncode == 0, listed.stderr
+    assert len(json.loads(listed.stdout)["tools"]) >= len(day.NEEDED)
+
+
+async def test_a_day_over_http_a_process_a_call(served: Place) -> None:
+    place = served._replace(databit="inspector")
+
+    async def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        said = [word for k, v in arguments.items() for word in ("--tool-arg", f"{k}={v}")]
+        called = await inspect(place.url, "--method", "tools/call", "--tool-name", name, *said)
+        assert called.returncode == 0, called.stderr
+        return dict(json.loads(called.stdout)["structuredContent"])
+
+    listed = await inspect(place.url, "--method", "tools/list")
+    tools = {tool["name"] for tool in json.loads(listed.stdout)["tools"]}
+    await day.look(call, tools, place)
+    await day.decide(call, place, asked=None)
+    await day.wait(call, place)
+    day.check(place, "inspector", asks=False)
