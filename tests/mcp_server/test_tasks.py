@@ -280,6 +280,26 @@ async def test_what_a_token_may_not_begin_is_no_task_to_it(labelled: Workbench) 
     assert labelled.database.read(lambda store: store.runs.get(1)).state == "queued"
 
 
+async def test_a_read_only_request_cancels_nothing(labelled: Workbench) -> None:
+    async with served(labelled, stateless=True) as http:
+        transport = streamable_http_client(f"{HOME}/mcp", http_client=http)
+        async with Client(transport, mode="2026-07-28", extensions=[Follows()]) as client:
+            handle = await begin(client, *ASSEMBLE)
+            http.headers.update({"x-mcp-readonly": "true"})
+            with pytest.raises(MCPError, match="you have no task"):
+                await ask(client.session, "cancel", handle["taskId"])
+    assert labelled.database.read(lambda store: store.runs.get(1)).state == "queued"
+
+
+async def test_long_work_that_run_tool_begins_is_a_task_too(
+    labelled: Workbench, connect: Connect
+) -> None:
+    name, arguments = ASSEMBLE
+    async with connect(extensions=[Follows()]) as client:
+        handle = await begin(client, "run_tool", {"name": name, "arguments": arguments})
+    assert handle["taskId"].startswith("1-")
+
+
 async def test_the_role_that_cancelling_takes_holds_for_tasks_too(
     workbench: Workbench, grow: Grow
 ) -> None:
