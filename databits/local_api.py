@@ -32,6 +32,9 @@ def answer(workbench: Workbench, verb: str, body: dict[str, Any]) -> dict[str, A
         if verb == "pulse":
             return {"kind": "pulse", "data": workbench.pulse()}
         actor: Actor = actor_of(body["actor"])
+        if verb == "names":
+            found = workbench.names(body["kind"], str(body["typed"]), actor, str(body["of"]))
+            return {"kind": "names", "data": found.model_dump(mode="json")}
         name, arguments = str(body["name"]), dict(body["arguments"])
         if verb == "propose":
             return {

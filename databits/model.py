@@ -11,6 +11,20 @@ from databits.actor import Role
 ItemState = Literal["open", "labeled", "approved", "rejected", "skipped"]
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 PlanState = Literal["pending", "approved", "rejected", "executed", "stale", "expired"]
+NameKind = Literal[
+    "databit",
+    "version",
+    "dataset",
+    "dataset_number",
+    "model",
+    "model_ref",
+    "model_version",
+    "endpoint",
+    "source",
+    "run",
+    "item",
+]
+"""What can be completed from its beginning."""
 T = TypeVar("T")
 
 
@@ -24,6 +38,13 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 class Noun(BaseModel):
     model_config = ConfigDict(from_attributes=True, extra="ignore", protected_namespaces=())
+
+
+class Names(Noun):
+    """Up to a hundred names that begin with what was typed."""
+
+    values: list[str]
+    total: int | None = Field(None, description="How many there are; None: very many")
 
 
 class Changed(Noun):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from pydantic import BaseModel
 
 from databits.actor import Actor
-from databits.model import Plan
+from databits.model import NameKind, Names, Plan
 
 if TYPE_CHECKING:
     from databits.store.database import Database
@@ -30,6 +30,10 @@ class Runner(Protocol):
 
     def pulse(self) -> str:
         """A text that is another one once there is something new to read; see `store.pulse`."""
+        ...
+
+    def names(self, kind: NameKind, typed: str, actor: Actor, of: str = "") -> Names:
+        """Names that begin with what was typed; see `completing`."""
         ...
 
 

@@ -19,13 +19,13 @@ from pydantic import BaseModel
 from databits.actor import Actor
 from databits.change import actor_row
 from databits.errors import DatabitsError, Unavailable, by_phrase
-from databits.model import Plan, Planned, Run
+from databits.model import NameKind, Names, Plan, Planned, Run
 from databits.operation import find
 from databits.owner import database_file
 from databits.settings import Settings
 
 FILE = "server.json"
-ALLOWED = frozenset({"run", "propose", "carry_out", "pulse"})
+ALLOWED = frozenset({"run", "propose", "carry_out", "pulse", "names"})
 NOT_PERFORMED = (
     401,
     503,
@@ -134,6 +134,10 @@ class Remote:
 
     def pulse(self) -> str:
         return str(self._post("pulse", {}, None)["data"])
+
+    def names(self, kind: NameKind, typed: str, actor: Actor, of: str = "") -> Names:
+        found = self._post("names", {"kind": kind, "typed": typed, "of": of}, actor)
+        return Names.model_validate(found["data"])
 
     def carry_out(self, plan_id: int) -> BaseModel:
         found = self._post("carry_out", {"plan": plan_id}, None)

@@ -57,6 +57,18 @@ DatasetRef = Annotated[
         json_schema_extra={"x-entity": "dataset"},
     ),
 ]
+# kinds of assets in a lineage
+KINDS = (
+    "source",
+    "record",
+    "item",
+    "databit",
+    "dataset",
+    "model",
+    "endpoint",
+    "request",
+    "feedback",
+)
 AssetRef = Annotated[
     str,
     Field(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from databits import planning, running
+from databits import completing, planning, running
 from databits.actor import Actor
 from databits.admission import admit, without_secrets
 from databits.change import Call, Progress, Work, actor_of, append
@@ -17,7 +17,7 @@ from databits.digest import digest
 from databits.directory import Directory
 from databits.errors import DatabitsError, NotAllowed, Unavailable
 from databits.identity import Gate, machine_user
-from databits.model import Plan, Planned, Run
+from databits.model import NameKind, Names, Plan, Planned, Run
 from databits.operation import Operation, find
 from databits.settings import Settings
 from databits.store import Store
@@ -123,6 +123,10 @@ class Workbench:
     def pulse(self) -> str:
         """A text that is another one once there is something new to read."""
         return self.database.read(lambda store: pulse(store.tx))
+
+    def names(self, kind: NameKind, typed: str, actor: Actor, of: str = "") -> Names:
+        """Names and ids that begin with what was typed, as far as this actor may know them."""
+        return completing.names(self, kind, typed, actor, of)
 
     def carry_out(self, plan_id: int) -> BaseModel:
         """Run an approved plan, this very one, on behalf of whoever asked for it.

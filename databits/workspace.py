@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from databits.actor import Actor
 from databits.errors import Conflict
-from databits.model import Plan
+from databits.model import NameKind, Names, Plan
 from databits.owner import PATIENCE, Ownership, database_file
 from databits.remote import Gone, Remote, Server, fingerprint, serving
 from databits.settings import Settings
@@ -65,6 +65,9 @@ class Workspace:
 
     def pulse(self) -> str:
         return self._call(lambda it: it.pulse())
+
+    def names(self, kind: NameKind, typed: str, actor: Actor, of: str = "") -> Names:
+        return self._call(lambda it: it.names(kind, typed, actor, of))
 
     def carry_out(self, plan_id: int) -> BaseModel:
         return self._call(lambda it: it.carry_out(plan_id))

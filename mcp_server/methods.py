@@ -5,15 +5,22 @@ methods are served one level below it. What others put into `MCPServer`, as an e
 resources, is still there: what is not ours goes on to the handler that was there before.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
-from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
 from mcp.types import (
+    CompleteRequestParams,
+    CompleteResult,
     EmptyResult,
+    GetPromptRequestParams,
+    GetPromptResult,
+    InputRequiredResult,
+    ListPromptsResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
     PaginatedRequestParams,
+    PromptReference,
     ReadResourceRequestParams,
     ReadResourceResult,
     SubscribeRequestParams,
@@ -22,8 +29,10 @@ from mcp.types import (
     UnsubscribeRequestParams,
 )
 
-from mcp_server import resource_list, resources, subscriptions
+from mcp_server import completions, prompts, resource_list, resources, subscriptions
+from mcp_server.others import Others
 from mcp_server.reading import Ctx, Reader
+from mcp_server.watching import MOST
 
 # What is listed may depend on who asks, so nothing may be shared between callers.
 LISTING = CacheHint(ttl_ms=300_000, scope="private")
@@ -36,51 +45,88 @@ HINTS: dict[Any, CacheHint] = {
 }
 
 
-def serve(server: MCPServer[Any], reader: Reader) -> None:
-    """Serve the methods beside tools."""
-    lower = server._lowlevel_server  # the SDK has no public name for it
-    theirs = {
-        name: lower.get_request_handler(name)
-        for name in ("resources/list", "resources/templates/list", "resources/read")
-    }
+def serve(reader: Reader, others: Others) -> None:
+    """Serve the methods beside tools on the server of `others`."""
+    methods = Methods(reader, others)
+    lower = others.server._lowlevel_server  # the SDK has no public name for it
+    for name, params, handler in (
+        ("resources/list", PaginatedRequestParams, methods.list_resources),
+        ("resources/templates/list", PaginatedRequestParams, methods.list_templates),
+        ("resources/read", ReadResourceRequestParams, methods.read_resource),
+        ("resources/subscribe", SubscribeRequestParams, methods.subscribe),
+        ("resources/unsubscribe", UnsubscribeRequestParams, subscriptions.unsubscribe),
+        ("subscriptions/listen", SubscriptionsListenRequestParams, methods.listen),
+        ("prompts/list", PaginatedRequestParams, methods.list_prompts),
+        ("prompts/get", GetPromptRequestParams, methods.get_prompt),
+        ("completion/complete", CompleteRequestParams, methods.complete),
+    ):
+        lower.add_request_handler(name, params, handler)  # type: ignore[arg-type]
 
-    async def before(method: str, ctx: Ctx, params: Any) -> Any:
-        entry = theirs[method]
-        assert entry is not None  # MCPServer registers all three
-        return await entry.handler(ctx, params)
 
-    async def list_resources(ctx: Ctx, params: PaginatedRequestParams) -> ListResourcesResult:
-        others = await before("resources/list", ctx, params)
-        rows, on = await resource_list.page(reader, ctx, params.cursor, others.resources)
-        await subscriptions.has_read_list(reader, ctx)
+@dataclass(frozen=True)
+class Methods:
+    """One handler a method."""
+
+    reader: Reader
+    others: Others
+
+    async def list_resources(self, ctx: Ctx, params: PaginatedRequestParams) -> ListResourcesResult:
+        theirs = (await self.others.answer("resources/list", ctx)).resources
+        rows, on = await resource_list.page(self.reader, ctx, params.cursor, theirs)
+        await subscriptions.has_read_list(self.reader, ctx)
         return ListResourcesResult(resources=rows, next_cursor=on)
 
     async def list_templates(
-        ctx: Ctx, params: PaginatedRequestParams
+        self, ctx: Ctx, _: PaginatedRequestParams
     ) -> ListResourceTemplatesResult:
-        others = await before("resources/templates/list", ctx, params)
-        rows = resources.templates(reader, ctx) + others.resource_templates
+        theirs = (await self.others.answer("resources/templates/list", ctx)).resource_templates
+        rows = [*resources.templates(self.reader, ctx), *theirs]
         return ListResourceTemplatesResult(resource_templates=rows)
 
-    async def read_resource(ctx: Ctx, params: ReadResourceRequestParams) -> ReadResourceResult:
+    async def read_resource(
+        self, ctx: Ctx, params: ReadResourceRequestParams
+    ) -> ReadResourceResult | InputRequiredResult:
         if params.uri.partition(":")[0] in resources.SCHEMES:
-            return await resources.read(reader, ctx, params.uri)
-        found: ReadResourceResult = await before("resources/read", ctx, params)
+            return await resources.read(self.reader, ctx, params.uri)
+        found: ReadResourceResult | InputRequiredResult
+        found = await self.others.answer("resources/read", ctx, params)
         return found
 
-    async def subscribe(ctx: Ctx, params: SubscribeRequestParams) -> EmptyResult:
-        return await subscriptions.subscribe(reader, ctx, params)
+    async def subscribe(self, ctx: Ctx, params: SubscribeRequestParams) -> EmptyResult:
+        if await self.others.have(ctx, params.uri):
+            return await subscriptions.subscribe_theirs(
+                self.reader, ctx, params.uri, self.others.bus
+            )
+        return await subscriptions.subscribe(self.reader, ctx, params)
 
     async def listen(
-        ctx: Ctx, params: SubscriptionsListenRequestParams
+        self, ctx: Ctx, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
-        return await subscriptions.listen(reader, ctx, params)
+        wanted = (params.notifications.resource_subscriptions or [])[: MOST + 1]
+        theirs = [uri for uri in wanted if await self.others.have(ctx, uri)]
+        return await subscriptions.listen(self.reader, self.others, ctx, params, theirs)
 
-    lower.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
-    lower.add_request_handler(
-        "resources/unsubscribe", UnsubscribeRequestParams, subscriptions.unsubscribe
-    )
-    lower.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)
-    lower.add_request_handler("resources/list", PaginatedRequestParams, list_resources)
-    lower.add_request_handler("resources/templates/list", PaginatedRequestParams, list_templates)
-    lower.add_request_handler("resources/read", ReadResourceRequestParams, read_resource)
+    async def list_prompts(self, ctx: Ctx, _: PaginatedRequestParams) -> ListPromptsResult:
+        theirs = (await self.others.answer("prompts/list", ctx)).prompts
+        ours = [p.listed() for p in prompts.offered(self.reader, ctx)]
+        return ListPromptsResult(prompts=[*ours, *theirs])
+
+    async def get_prompt(
+        self, ctx: Ctx, params: GetPromptRequestParams
+    ) -> GetPromptResult | InputRequiredResult:
+        if await self.others.have_prompt(ctx, params.name):
+            found: GetPromptResult | InputRequiredResult
+            found = await self.others.answer("prompts/get", ctx, params)
+            return found
+        return await prompts.get(self.reader, ctx, params.name, params.arguments)
+
+    async def complete(self, ctx: Ctx, params: CompleteRequestParams) -> CompleteResult:
+        ref = params.ref
+        theirs = (
+            await self.others.have_prompt(ctx, ref.name)
+            if isinstance(ref, PromptReference)
+            else await self.others.have(ctx, ref.uri)
+        )
+        if theirs:  # nobody but them knows
+            return CompleteResult(completion=completions.NONE)
+        return await completions.complete(self.reader, ctx, params)

@@ -10,6 +10,7 @@ from mcp.server.context import ServerMiddleware
 from mcp.server.mcpserver import Context, RequestStateSecurity
 from mcp.server.mcpserver.resolve import build_resolver_plans, find_resolved_parameters
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.types import CallToolResult, ToolAnnotations
 
 from databits.actor import Actor, Role
@@ -25,6 +26,7 @@ from mcp_server.auth import Identify
 from mcp_server.confirm import Arguments, Confirmation, Outcome, how_to_follow, key_of
 from mcp_server.handles import leaves
 from mcp_server.long_tail import long_tail
+from mcp_server.others import Others
 from mcp_server.paging import in_pages
 from mcp_server.reading import Reader
 from mcp_server.reply import refusal, reply
@@ -97,6 +99,7 @@ def build_server(
     reader = Reader(runner, caller, surface, renew)
     if any(op.job for op in operations):
         sources.append(RunTasks(reader))
+    bus = InMemorySubscriptionBus()
     server: MCPServer[Any] = MCPServer(
         "databits",
         title="Databits Workbench",
@@ -111,11 +114,12 @@ def build_server(
         extensions=[cards_of(operations), *([Tasks(sources)] if sources else [])],
         request_state_security=sealing or RequestStateSecurity.ephemeral(ttl=ANSWER_WITHIN_S),
         cache_hints=methods.HINTS,
-        middleware=[in_pages, honest, listening, surface, *middleware],
+        middleware=[in_pages, honest(addition is not None), listening, surface, *middleware],
         lifespan=lambda _: watching(runner),
+        subscriptions=bus,
         log_level="WARNING",
     )
-    methods.serve(server, reader)
+    methods.serve(reader, Others(server, bus, lists_change=addition is not None))
     added.extend(server)
     return server
 

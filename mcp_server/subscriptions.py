@@ -2,16 +2,18 @@
 
 Clients of 2026-07-28 open a stream (`subscriptions/listen`) and hear what they asked for, as far as
 they may read it; older ones subscribe to single addresses, and hear of the list from when they have
-read it. Lists of tools, prompts and templates stay as they are while a server runs.
+read it. Lists of tools, prompts and templates stay as they are while a server runs. What another
+package has added is told of when it says so itself (`ctx.notify_resource_updated`).
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from mcp.server.connection import Connection
-from mcp.server.context import CallNext, HandlerResult
-from mcp.server.subscriptions import ListenHandler
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
+from mcp.server.subscriptions import ListenHandler, SubscriptionBus
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ResourcesListChanged, ResourceUpdated, ServerEvent
 from mcp.types import (
@@ -28,6 +30,7 @@ from mcp_types.version import is_version_at_least
 from databits.actor import Actor
 from databits.errors import DatabitsError
 from mcp_server import resource_list, resources
+from mcp_server.others import Others
 from mcp_server.reading import Ctx, Reader, protocol_error
 from mcp_server.watching import LIST_PACE_S, MOST, PACE_S, Known, Watch, Watcher
 
@@ -56,16 +59,25 @@ def _connection(ctx: Ctx) -> Connection:
     return ctx.session._connection
 
 
-async def honest(ctx: Ctx, call_next: CallNext) -> HandlerResult:
-    """A server's middleware: it claims to tell of the changes that it does tell of."""
-    found = await call_next(ctx)
-    if ctx.method not in ("initialize", "server/discover") or not isinstance(found, dict):
-        return found
-    told = can_be_told(ctx)
-    claims = {name: dict(said) for name, said in found["capabilities"].items()}
-    claims["tools"]["listChanged"] = claims["prompts"]["listChanged"] = False
-    claims["resources"] |= {"subscribe": told, "listChanged": told}
-    return {**found, "capabilities": claims}
+def honest(lists_change: bool) -> ServerMiddleware[Any]:
+    """A server's middleware: it claims to tell of the changes that it does tell of.
+
+    Args:
+        lists_change: Another package may add tools and prompts while the server runs.
+    """
+
+    async def claim(ctx: Ctx, call_next: CallNext) -> HandlerResult:
+        found = await call_next(ctx)
+        if ctx.method not in ("initialize", "server/discover") or not isinstance(found, dict):
+            return found
+        told = can_be_told(ctx)
+        claims = {name: dict(said) for name, said in found["capabilities"].items()}
+        if not lists_change:
+            claims["tools"]["listChanged"] = claims["prompts"]["listChanged"] = False
+        claims["resources"] |= {"subscribe": told, "listChanged": told}
+        return {**found, "capabilities": claims}
+
+    return claim
 
 
 # what is waited for -----------------------------------------------------------------------
@@ -117,6 +129,8 @@ class _Stream:
 
     watcher: Watcher
     who: str
+    bus: SubscriptionBus
+    """Where others say what has changed."""
     watches: dict[str, Watch] = field(default_factory=dict)
 
     async def publish(self, event: ServerEvent) -> None:
@@ -130,29 +144,45 @@ class _Stream:
                 listener(event)
 
             watch.tell = tell
-        return self.watcher.add(self.who, self.watches.values())
+        ends = self.watcher.add(self.who, self.watches.values()), self.bus.subscribe(listener)
+
+        def end() -> None:
+            for release in ends:
+                release()
+
+        return end
 
 
 async def listen(
-    reader: Reader, ctx: Ctx, params: SubscriptionsListenRequestParams
+    reader: Reader,
+    others: Others,
+    ctx: Ctx,
+    params: SubscriptionsListenRequestParams,
+    theirs: Collection[str],
 ) -> SubscriptionsListenResult:
     """Serve one stream. What does not exist or may not be read is not among what it acknowledges.
+
+    Args:
+        theirs: Those of the addresses that other packages read.
 
     Raises:
         MCPError: when the caller waits for too much.
     """
     wanted = params.notifications
-    stream = _Stream(_watcher(ctx), reader.actor(ctx).name)
+    stream = _Stream(_watcher(ctx), reader.actor(ctx).name, others.bus)
     keys = list(dict.fromkeys(wanted.resource_subscriptions or ()))[: MOST + 1]
-    for key in [*keys, *([LIST] if wanted.resources_list_changed else [])]:
+    own = [key for key in keys if key not in theirs]
+    for key in [*own, *([LIST] if wanted.resources_list_changed else [])]:
         try:
             watch = _watch(reader, ctx, key)
             await stream.watcher.first_look(watch)
         except (MCPError, DatabitsError):
             continue
         stream.watches[key] = watch
-    uris = [key for key in stream.watches if key != LIST]
+    uris = [key for key in keys if key in stream.watches or key in theirs]
     honored = SubscriptionFilter(
+        tools_list_changed=(wanted.tools_list_changed and others.lists_change) or None,
+        prompts_list_changed=(wanted.prompts_list_changed and others.lists_change) or None,
         resources_list_changed=True if LIST in stream.watches else None,
         resource_subscriptions=uris or None,
     )
@@ -190,6 +220,32 @@ async def subscribe(reader: Reader, ctx: Ctx, params: SubscribeRequestParams) ->
     if not can_be_told(ctx):
         raise MCPError(INVALID_REQUEST, NO_SESSION)
     await _wait(reader, ctx, params.uri)
+    return EmptyResult()
+
+
+async def subscribe_theirs(reader: Reader, ctx: Ctx, uri: str, bus: SubscriptionBus) -> EmptyResult:
+    """Tell an older client of a resource of another package, when that says so.
+
+    Raises:
+        MCPError: when there is no way to tell, or the caller waits for too much.
+    """
+    if not can_be_told(ctx):
+        raise MCPError(INVALID_REQUEST, NO_SESSION)
+    waits, watcher, session = _waits(ctx), _watcher(ctx), ctx.session
+    if uri not in waits:
+        counted = watcher.add(reader.actor(ctx).name, [])
+
+        def heard(event: ServerEvent) -> None:
+            if event == ResourceUpdated(uri=uri):
+                watcher.soon(lambda: session.send_resource_updated(uri))
+
+        over = bus.subscribe(heard)
+
+        def end() -> None:
+            counted()
+            over()
+
+        waits[uri] = end
     return EmptyResult()
 
 

@@ -102,6 +102,15 @@ class Watcher:
 
         return release
 
+    def soon(self, tell: Callable[[], Awaitable[None]]) -> None:
+        """Tell somebody without waiting for them."""
+
+        async def within() -> None:
+            with anyio.move_on_after(TELL_WITHIN_S):
+                await tell()
+
+        self._group.start_soon(within)
+
     @property
     def idle(self) -> bool:
         """Whether nobody waits, and nothing is done for them."""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from databits.store.lineage import KINDS
+from databits.types import KINDS
 from mcp_server.tools.registry.trace_lineage import LineageEdge, LineageGraph
 from ui.pages import render
 

@@ -28,18 +28,7 @@ from databits.store.tables import (
 )
 from databits.store.training import Datasets, Models
 from databits.store.transaction import Transaction
-
-KINDS = (
-    "source",
-    "record",
-    "item",
-    "databit",
-    "dataset",
-    "model",
-    "endpoint",
-    "request",
-    "feedback",
-)
+from databits.types import KINDS
 
 COUNTED = 10_000  # neighbours that are counted: a dataset of a million rows must not cost a count
 

@@ -105,10 +105,10 @@ def test_a_refusal_is_raised_as_what_it_is_with_its_words(
     assert str(there.value) == str(here.value)
 
 
-def test_only_four_calls_are_handed_over(queued: "Desk") -> None:
+def test_only_five_calls_are_handed_over(queued: "Desk") -> None:
     found = answer(queued.workbench, "database", {})
     assert found["error"]["phrase"] == Invalid.phrase
-    assert "carry_out, propose, pulse, run" in found["error"]["text"]
+    assert "carry_out, names, propose, pulse, run" in found["error"]["text"]
 
 
 def test_a_wrong_secret_gets_nothing(queued: "Desk", remote: Remote) -> None:

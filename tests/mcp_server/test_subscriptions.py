@@ -15,13 +15,17 @@ import uvicorn
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
 from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import ToolsListChanged
 from starlette.applications import Starlette
 
 from databits.actor import Actor
 from databits.errors import NotAllowed, Unavailable
 from databits.platforms.embedded import Embedded
 from databits.workbench import Workbench
+from mcp_server.additions import Addition
 from mcp_server.auth import local_actor
 from mcp_server.http import http_app
 from mcp_server.watching import MOST, Known, Watch, Watcher, watching
@@ -106,11 +110,17 @@ async def listening(client: Client, ear: Ear, *wanted: str) -> AsyncIterator[lis
     """Listen as the client's era has it; yields what was agreed to."""
     uris = [what for what in wanted if what != LIST]
     if client.protocol_version < "2026-07-28":
+        refused = []
         for uri in uris:
-            await client.subscribe_resource(uri)
+            try:
+                await client.subscribe_resource(uri)
+            except MCPError as error:
+                if "is the most" in error.message:
+                    raise
+                refused.append(uri)
         if LIST in wanted:
             await client.list_resources()
-        yield list(wanted)
+        yield [what for what in wanted if what not in refused]
         with contextlib.suppress(MCPError):  # its token may have been revoked meanwhile
             for uri in uris:
                 await client.unsubscribe_resource(uri)
@@ -313,6 +323,36 @@ async def test_a_caller_waits_for_so_much_and_no_more(
                     pass
         async with listening(client, ear, "queue://support") as agreed:
             assert agreed == ["queue://support"]
+
+
+async def test_what_another_package_adds_is_told_of_when_it_says_so(
+    connect: Connect, era: str
+) -> None:
+    def extend(server: MCPServer[Any]) -> None:
+        @server.resource("test://thermometer")
+        def thermometer() -> str:
+            """How warm it is."""
+            return "20"
+
+        @server.tool()
+        async def warm(ctx: Context[Any, Any]) -> str:
+            """Make it warmer."""
+            await ctx.notify_resource_updated("test://thermometer")
+            await ctx.notify_tools_changed()
+            return "done"
+
+    ear, addition = Ear(), Addition(extend=extend)
+    async with connect(era, message_handler=ear.message, addition=addition) as client:
+        async with listening(client, ear, "test://thermometer", "test://barometer") as agreed:
+            assert agreed == ["test://thermometer"]
+            await client.call_tool("warm")
+            assert await ear.take() == "test://thermometer"
+        if era != "legacy":
+            async with client.listen(tools_list_changed=True) as stream:
+                assert stream.honored.tools_list_changed
+                await client.call_tool("warm")
+                with anyio.fail_after(PATIENCE_S):
+                    assert await anext(aiter(stream)) == ToolsListChanged()
 
 
 async def test_capabilities_claim_what_is_told_of(workbench: Workbench, connect: Connect) -> None:

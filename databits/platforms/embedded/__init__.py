@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from databits.actor import Actor
 from databits.change import Progress
-from databits.model import Plan
+from databits.model import NameKind, Names, Plan
 from databits.owner import Ownership
 from databits.settings import Settings
 from databits.store.database import Database
@@ -54,6 +54,10 @@ class Embedded(Workbench):
     def pulse(self) -> str:
         self.ownership.take()
         return super().pulse()
+
+    def names(self, kind: NameKind, typed: str, actor: Actor, of: str = "") -> Names:
+        self.ownership.take()
+        return super().names(kind, typed, actor, of)
 
     @cached_property
     def database(self) -> Database:
