@@ -300,7 +300,7 @@ async def test_long_work_that_run_tool_begins_is_a_task_too(
     assert handle["taskId"].startswith("1-")
 
 
-async def test_the_role_that_cancelling_takes_holds_for_tasks_too(
+async def test_who_began_a_task_can_cancel_it_as_long_as_they_have_the_role(
     workbench: Workbench, grow: Grow
 ) -> None:
     grow(2)
@@ -310,9 +310,13 @@ async def test_the_role_that_cancelling_takes_holds_for_tasks_too(
         http.headers.update(bearer(add_token(workbench, "bea")))
         async with Client(transport, mode="2026-07-28", extensions=[Follows()]) as client:
             handle = await begin(client, *PRELABEL)
-            with pytest.raises(MCPError, match="needs the role engineer"):
+            http.headers.update(bearer(add_token(workbench, "bea", "viewer")))
+            with pytest.raises(MCPError, match="needs the role reviewer"):
                 await ask(client.session, "cancel", handle["taskId"])
             assert (await ask(client.session, "get", handle["taskId"]))["status"] == "working"
+            http.headers.update(bearer(add_token(workbench, "bea")))
+            await ask(client.session, "cancel", handle["taskId"])
+            assert (await ask(client.session, "get", handle["taskId"]))["status"] == "cancelled"
 
 
 async def test_the_header_that_routes_a_task_must_name_it(labelled: Workbench) -> None:

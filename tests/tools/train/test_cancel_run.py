@@ -53,6 +53,14 @@ def test_refusals(labelled: "Desk") -> None:
     run = start(labelled)
     with pytest.raises(NotFound, match="list_runs"):
         labelled("cancel_run", run=99)
-    with pytest.raises(NotAllowed, match="engineer"):
+    with pytest.raises(NotAllowed, match="begun by somebody else: they can cancel it, or an engin"):
         labelled.as_("rita", "reviewer")("cancel_run", run=run)
+    with pytest.raises(NotAllowed, match="needs the role reviewer"):
+        labelled.as_("lea", "labeler")("cancel_run", run=run)
     assert labelled.rows(runs)[0]["state"] == "queued"
+
+
+def test_who_began_a_run_can_cancel_it_with_the_role_that_it_took(queued: "Desk") -> None:
+    rita = queued.as_("rita", "reviewer")
+    begun = rita.workbench.run("prelabel_items", {"databit": "support"}, rita.actor)
+    assert rita("cancel_run", run=begun.id).state == "cancelled"  # type: ignore[attr-defined]
