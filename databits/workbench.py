@@ -193,7 +193,7 @@ class Workbench:
 
         def body(store: Store | None, work: Work | None = None) -> BaseModel:
             given = {need: self.provide(need, store, call.actor, work) for need in op.needs}
-            return op.fn(**given, **dict(call.asked))
+            return op.fn(**given, **call.said)
 
         if "work" in op.needs:
             work = Work(call, progress)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -16,6 +17,7 @@ from databits.store.tables import audit, changes
 from databits.store.transaction import Transaction
 
 _ORDERED = tuple(sorted(str(c.name) for c in audit.c if c.name != "hash"))
+_in_order = itemgetter(*_ORDERED)
 COUNTED = 10_000  # events that are counted; a total of this means so many or more
 _PAGE = 20_000  # events read at once
 
@@ -25,7 +27,7 @@ def link(event: Mapping[str, Any]) -> str:
 
     A row without a trace hashes as rows did before there were traces.
     """
-    return _hash({name: event[name] for name in _ORDERED})
+    return _hash(dict(zip(_ORDERED, _in_order(event), strict=True)))
 
 
 def _hash(event: dict[str, Any]) -> str:

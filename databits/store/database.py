@@ -11,29 +11,21 @@ ids of changes and the audit chain follow on from what is committed, and no two 
 each other's rows.
 """
 
-import contextlib
-import queue
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
 
 from databits.errors import Unavailable
 from databits.store import Store
-from databits.store.foresight import Foresight
-from databits.store.ledger import Ids, Ledger
 from databits.store.migrations import migrate
 from databits.store.shapes import Foreseen, now
+from databits.store.writer import Writer
 
 T = TypeVar("T")
-_GROUP = 256  # writes a commit at most
-_ID_BLOCK = 1000  # ids taken at once
 
 
 class Database:
@@ -48,7 +40,7 @@ class Database:
         self._writer_engine = (
             self._engine("BEGIN IMMEDIATE", pool_size=1) if self.sqlite else self._readers
         )
-        self._writer = _Writer(self._writer_engine)
+        self._writer = Writer(self._writer_engine)
         self.write(lambda store: migrate(store.tx.db, now()))
 
     def read(self, fn: Callable[[Store], T]) -> T:
@@ -118,169 +110,3 @@ class Database:
             db.exec_driver_sql(begin)
 
         return engine
-
-
-class Write(NamedTuple):
-    """What somebody waits for."""
-
-    fn: Callable[[Store], Any]
-    foreseen: Foreseen | None
-    future: "Future[Any]"
-
-
-class _Writer:
-    """The one thread that writes."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._sqlite = engine.dialect.name == "sqlite"
-        self._ids = Ids(block=_ID_BLOCK)
-        self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._loop, name="databits-writer", daemon=True)
-        self._thread.start()
-
-    def run(self, fn: Callable[[Store], T], foreseen: Foreseen | None) -> T:
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("a write inside a write: pass the store on instead")
-        future: Future[T] = Future()
-        self._queue.put(Write(fn, foreseen, future))
-        return future.result()
-
-    def stop(self) -> None:
-        self._queue.put(None)
-        self._thread.join(timeout=30)
-
-    def _loop(self) -> None:
-        while (first := self._queue.get()) is not None:
-            group = [first]
-            with contextlib.suppress(queue.Empty):
-                while len(group) < _GROUP:
-                    following = self._queue.get_nowait()
-                    if following is None:
-                        self._queue.put(None)  # finish this group, then stop
-                        break
-                    group.append(following)
-            if not self._together(group):
-                self._apart(group)
-
-    @contextlib.contextmanager
-    def _begin(self, foreseen: Sequence[Foreseen] = ()) -> Iterator[tuple[Connection, Ledger]]:
-        with self._engine.begin() as db:
-            ledger = Ledger(db, self._ids)
-            foresight = Foresight(ledger, foreseen, now())
-            with _apart_if_it_fails(foreseen):  # somebody's argument may be what it fails on
-                foresight.learn(ledger.begin(not self._sqlite, foresight.questions()))
-            yield db, ledger
-            with _apart_if_it_fails(ledger.pending):
-                ledger.flush()
-
-    def _together(self, group: list[Write]) -> bool:
-        """Run a group as one; False when nothing of it stays and it has to be run apart."""
-        done: list[tuple[Future[Any], Any]] = []
-        refused: list[tuple[Future[Any], Exception]] = []
-        try:
-            with self._begin([w.foreseen for w in group if w.foreseen]) as (db, ledger):
-                for fn, _, future in group:
-                    store = Store(db, ledger)
-                    try:
-                        done.append((future, fn(store)))
-                    except Exception as error:
-                        if store.tx.wrote or isinstance(error, DBAPIError):
-                            raise _Undo(future, error) from None
-                        refused.append((future, error))
-        except _Undo as undo:
-            self._ids.forget()
-            if len(group) > 1:
-                return False
-            undo.future.set_exception(_told(undo.error))
-            return True
-        except _Apart:
-            self._ids.forget()
-            return False
-        except Exception as error:  # the transaction as a whole: nobody was written
-            self._ids.forget()
-            refused += [(future, _told(error)) for *_, future in group if not future.done()]
-            done = []
-        _tell(done, refused)
-        return True
-
-    def _apart(self, group: list[Write]) -> None:
-        """Run a group in one transaction, each write in a savepoint."""
-        done: list[tuple[Future[Any], Any]] = []
-        refused: list[tuple[Future[Any], Exception]] = []
-        waiting = iter(group)
-        begun = False
-        try:
-            with self._begin() as (db, ledger):
-                begun = True
-                for fn, _, future in waiting:
-                    try:
-                        with db.begin_nested():
-                            result = fn(Store(db, ledger))
-                            ledger.flush()
-                    except Exception as error:
-                        ledger.forget()
-                        refused.append((future, _told(error)))
-                        if self._sqlite and not _in_transaction(db):
-                            raise
-                    else:
-                        done.append((future, result))
-        except Exception as error:  # the transaction as a whole: nobody so far was written
-            self._ids.forget()
-            refused += [(future, _told(error)) for future, _ in done]
-            if not begun:  # nor would anybody else be
-                refused += [(future, _told(error)) for *_, future in waiting]
-            done = []
-        _tell(done, refused)
-        if rest := list(waiting):
-            self._apart(rest)
-
-
-class _Undo(Exception):
-    """A write failed that has to be taken back."""
-
-    def __init__(self, future: "Future[Any]", error: Exception) -> None:
-        super().__init__()
-        self.future, self.error = future, error
-
-
-class _Apart(Exception):
-    """What was done for a group at once failed: whose fault it is shows when they run apart."""
-
-
-@contextlib.contextmanager
-def _apart_if_it_fails(shared: object) -> Iterator[None]:
-    """Args:
-    shared: Empty when nothing of it is anybody's in particular.
-    """
-    try:
-        yield
-    except Exception as error:
-        if not shared:
-            raise
-        raise _Apart from error
-
-
-def _tell(
-    done: list[tuple["Future[Any]", Any]], refused: list[tuple["Future[Any]", Exception]]
-) -> None:
-    for future, result in done:
-        future.set_result(result)
-    for future, error in refused:
-        if not future.done():
-            future.set_exception(error)
-
-
-def _in_transaction(db: Connection) -> bool:
-    """Whether SQLite still has the transaction open: a full disk makes it take all of it back."""
-    driver = db.connection.driver_connection
-    return isinstance(driver, sqlite3.Connection) and driver.in_transaction
-
-
-def _told(error: Exception) -> Exception:
-    """A full disk in words for whoever called; anything else as it is."""
-    if isinstance(error, OperationalError) and "disk is full" in str(error.orig):
-        return Unavailable(
-            "The disk is full; nothing was written. Free some space, then call once more."
-        )
-    return error

@@ -25,18 +25,8 @@ def item_of(row: Any) -> Item:
 
 
 def claimed(row: Any, holder: str) -> Item:
-    """A row of `HELD` or `FREE` as it is once claimed; every value comes from a typed column."""
-    return Item.model_construct(
-        id=row.id,
-        databit=row.databit,
-        state=row.state,
-        text=row.text,
-        label=row.label,
-        suggestion=row.suggestion,
-        confidence=row.confidence,
-        why=row.why,
-        held_by=holder,
-    )
+    """A row of `HELD` or `FREE` as it is once claimed."""
+    return Item.model_validate({**row._asdict(), "held_by": holder})
 
 
 def shown(moment: Any) -> Select[Any]:

@@ -7,6 +7,7 @@ written together, once for a whole group of writes, or as soon as somebody looks
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, func, literal_column, select
@@ -20,6 +21,8 @@ GENESIS = "0" * 64
 _CHANGE = tuple(str(c.name) for c in changes.c)
 _IMAGE = ("id", "change_id", "table_name", "row_id", "last_id", "kind", "before", "after")
 _EVENT = tuple(str(c.name) for c in audit.c)
+_change = itemgetter(*_CHANGE)
+_event = itemgetter(*_EVENT)
 _LOCK = Prepared(lambda _: select(func.pg_advisory_xact_lock(literal_column("7305"))))
 _LAST_CHANGE = Prepared(lambda _: select(func.max(changes.c.id).label("id")))
 _LAST_EVENT = Prepared(
@@ -124,7 +127,7 @@ class Ledger:
             return []
         ends: list[Asked] = [(_LAST_CHANGE, {}), (_LAST_EVENT, {})]
         change, event, *answers = self.driver.fetch_all([*first, *ends, *ask])[len(first) :]
-        self._last_change, self._last_event = _last(change), _event(event)
+        self._last_change, self._last_event = _last(change), _newest(event)
         return answers
 
     def next_change(self) -> int:
@@ -136,13 +139,11 @@ class Ledger:
     def add_change(self, change: Mapping[str, Any]) -> None:
         """Add a change, which must have the id that `next_change` gave."""
         self._last_change = change["id"]
-        self._changes.append(tuple([change[name] for name in _CHANGE]))
+        self._changes.append(_change(change))
 
     def add_images(self, change_id: int, images: Sequence[Image]) -> None:
         """Add images of a change, in the order in which things happened."""
-        if images:
-            ids = self.ids.take(self.driver, change_rows.name, len(images))
-            self._images += [(i, change_id, *image) for i, image in zip(ids, images, strict=True)]
+        self._images += [(change_id, *image) for image in images]
 
     def image_there(
         self,
@@ -154,34 +155,42 @@ class Ledger:
         after: str | None,
     ) -> int:
         """Write images of rows as they are now, inside the database; returns how many."""
+        if before := self._take_images():  # what happened before has the lower ids
+            self.driver.insert(change_rows, _IMAGE, before)
         first = self.ids.take(self.driver, change_rows.name, len(ids))[0]
         return self.driver.image(first, change_id, table, kind, names, ids, after)
 
     def last_event(self) -> tuple[int, str]:
         """Id and hash of the newest audit event."""
         if self._last_event is None:
-            self._last_event = _event(self.driver.fetch(_LAST_EVENT))
+            self._last_event = _newest(self.driver.fetch(_LAST_EVENT))
         return self._last_event
 
     def add_event(self, event: Mapping[str, Any]) -> None:
         self._last_event = (event["id"], event["hash"])
-        self._events.append(tuple(event[name] for name in _EVENT))
+        self._events.append(_event(event))
 
     def flush(self) -> None:
         """Write what is pending."""
         logs = len(self._changes) + len(self._images) + len(self._events)
         rows = sum(map(len, self._added.values())) + sum(map(len, self._updated.values()))
+        images = self._take_images()
         with self.driver.together() if logs + rows <= SOME else contextlib.nullcontext():
             self.flush_rows()
             if self._changes:
                 waiting, self._changes = self._changes, []
                 self.driver.insert(changes, _CHANGE, waiting)
-            if self._images:
-                waiting, self._images = self._images, []
-                self.driver.insert(change_rows, _IMAGE, waiting)
+            if images:
+                self.driver.insert(change_rows, _IMAGE, images)
             if self._events:
                 waiting, self._events = self._events, []
                 self.driver.insert(audit, _EVENT, waiting)
+
+    def _take_images(self) -> list[tuple[Any, ...]]:
+        """The images that wait, each with an id."""
+        waiting, self._images = self._images, []
+        ids = self.ids.take(self.driver, change_rows.name, len(waiting)) if waiting else ()
+        return [(i, *image) for i, image in zip(ids, waiting, strict=True)]
 
     def flush_rows(self) -> None:
         """Write the rows of busy tables."""
@@ -206,5 +215,5 @@ def _last(found: Sequence[Any]) -> int:
     return int(found[0].id or 0)
 
 
-def _event(found: Sequence[Any]) -> tuple[int, str]:
+def _newest(found: Sequence[Any]) -> tuple[int, str]:
     return (int(found[0].id), str(found[0].hash)) if found else (0, GENESIS)

@@ -137,7 +137,7 @@ class Transaction:
                 self.settle()  # it may point at what is owing
                 self.driver.insert(table, ("id", *names), batch)
         if table.name in _TRACKED:
-            name = table.name
+            name = str(table.name)
             ranges = ranges_of(ids)
             images = [Image(name, a, b if b > a else None, "insert", None, None) for a, b in ranges]
             self._record(table, images, len(ids))
@@ -187,10 +187,12 @@ class Transaction:
             self.settle()
             self.driver.update(table, names, after)
         if table.name in _TRACKED:
+            # A plain `str`: the driver takes a long look at SQLAlchemy's own kind.
+            name = str(table.name)
             told: dict[Any, str | None] = {}  # most rows of a batch go from one state to another
             images = [
                 Image(
-                    table.name,
+                    name,
                     i,
                     None,
                     "update",
@@ -231,7 +233,7 @@ class Transaction:
         if table.name in _TRACKED:
             images = [
                 Image(
-                    table.name,
+                    str(table.name),
                     i,
                     None,
                     "delete",

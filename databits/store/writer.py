@@ -1,0 +1,244 @@
+"""The one thread of a process that writes, a group of writes at a time.
+
+A group runs in one transaction. What it will look at is read when it begins and what it writes is
+written when it ends, both for all of it at once. When one write fails after it has written, or when
+what is done at once fails, the group is taken back and run once more, each write in a savepoint of
+its own: a failing write takes only itself back.
+"""
+
+import contextlib
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from databits.errors import Unavailable
+from databits.store import Store
+from databits.store.foresight import Foresight
+from databits.store.ledger import Ids, Ledger
+from databits.store.shapes import Foreseen, now
+
+T = TypeVar("T")
+_GROUP = 256  # writes a commit at most
+_PAUSE = 0.0002  # seconds
+_PAUSES = 5  # of them at most, for those who come again
+_ID_BLOCK = 1000  # ids taken at once
+
+
+class Answer(Generic[T]):
+    """What becomes of a write; one thread gives it, another waits for it.
+
+    As `concurrent.answers.Future`, for a quarter of what that costs a write.
+    """
+
+    __slots__ = ("_error", "_given", "_result", "done")
+
+    def __init__(self) -> None:
+        self._given = threading.Lock()
+        self._given.acquire()
+        self._error: Exception | None = None
+        self._result: Any = None
+        self.done = False
+
+    def wait(self) -> T:
+        """The result, or raises what went wrong."""
+        self._given.acquire()
+        if self._error is not None:
+            raise self._error
+        result: T = self._result
+        return result
+
+    def give(self, result: T) -> None:
+        self._result, self.done = result, True
+        self._given.release()
+
+    def refuse(self, error: Exception) -> None:
+        self._error, self.done = error, True
+        self._given.release()
+
+
+class Write(NamedTuple):
+    """What somebody waits for."""
+
+    fn: Callable[[Store], Any]
+    foreseen: Foreseen | None
+    answer: Answer[Any]
+
+
+class Writer:
+    """The one thread that writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._ids = Ids(block=_ID_BLOCK)
+        self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._loop, name="databits-writer", daemon=True)
+        self._thread.start()
+
+    def run(self, fn: Callable[[Store], T], foreseen: Foreseen | None) -> T:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a write inside a write: pass the store on instead")
+        answer: Answer[T] = Answer()
+        self._queue.put(Write(fn, foreseen, answer))
+        return answer.wait()
+
+    def stop(self) -> None:
+        self._queue.put(None)
+        self._thread.join(timeout=30)
+
+    def _loop(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group = [first]
+            with contextlib.suppress(queue.Empty):
+                while len(group) < _GROUP:
+                    following = self._queue.get_nowait()
+                    if following is None:
+                        self._queue.put(None)  # finish this group, then stop
+                        break
+                    group.append(following)
+            if not self._together(group):
+                self._apart(group)
+            if len(group) > 1:
+                self._gather(len(group))
+
+    def _gather(self, answered: int) -> None:
+        """Give those who were answered together a moment to ask together again.
+
+        A group costs nearly the same for many as for one: its commit waits for the disk once. It is
+        waited for no longer than somebody new comes in each pause.
+        """
+        seen = -1
+        for _ in range(_PAUSES):
+            waiting = self._queue.qsize()
+            if waiting >= answered or waiting == seen:
+                return
+            seen = waiting
+            time.sleep(_PAUSE)
+
+    @contextlib.contextmanager
+    def _begin(self, foreseen: Sequence[Foreseen] = ()) -> Iterator[tuple[Connection, Ledger]]:
+        with self._engine.begin() as db:
+            ledger = Ledger(db, self._ids)
+            foresight = Foresight(ledger, foreseen, now())
+            with _apart_if_it_fails(foreseen):  # somebody's argument may be what it fails on
+                foresight.learn(ledger.begin(not self._sqlite, foresight.questions()))
+            yield db, ledger
+            with _apart_if_it_fails(ledger.pending):
+                ledger.flush()
+
+    def _together(self, group: list[Write]) -> bool:
+        """Run a group as one; False when nothing of it stays and it has to be run apart."""
+        done: list[tuple[Answer[Any], Any]] = []
+        refused: list[tuple[Answer[Any], Exception]] = []
+        try:
+            with self._begin([w.foreseen for w in group if w.foreseen]) as (db, ledger):
+                for fn, _, answer in group:
+                    store = Store(db, ledger)
+                    try:
+                        done.append((answer, fn(store)))
+                    except Exception as error:
+                        if store.tx.wrote or isinstance(error, DBAPIError):
+                            raise _Undo(answer, error) from None
+                        refused.append((answer, error))
+        except _Undo as undo:
+            self._ids.forget()
+            if len(group) > 1:
+                return False
+            undo.answer.refuse(_told(undo.error))
+            return True
+        except _Apart:
+            self._ids.forget()
+            return False
+        except Exception as error:  # the transaction as a whole: nobody was written
+            self._ids.forget()
+            refused += [(answer, _told(error)) for *_, answer in group if not answer.done]
+            done = []
+        _tell(done, refused)
+        return True
+
+    def _apart(self, group: list[Write]) -> None:
+        """Run a group in one transaction, each write in a savepoint."""
+        done: list[tuple[Answer[Any], Any]] = []
+        refused: list[tuple[Answer[Any], Exception]] = []
+        waiting = iter(group)
+        begun = False
+        try:
+            with self._begin() as (db, ledger):
+                begun = True
+                for fn, _, answer in waiting:
+                    try:
+                        with db.begin_nested():
+                            result = fn(Store(db, ledger))
+                            ledger.flush()
+                    except Exception as error:
+                        ledger.forget()
+                        refused.append((answer, _told(error)))
+                        if self._sqlite and not _in_transaction(db):
+                            raise
+                    else:
+                        done.append((answer, result))
+        except Exception as error:  # the transaction as a whole: nobody so far was written
+            self._ids.forget()
+            refused += [(answer, _told(error)) for answer, _ in done]
+            if not begun:  # nor would anybody else be
+                refused += [(answer, _told(error)) for *_, answer in waiting]
+            done = []
+        _tell(done, refused)
+        if rest := list(waiting):
+            self._apart(rest)
+
+
+class _Undo(Exception):
+    """A write failed that has to be taken back."""
+
+    def __init__(self, answer: Answer[Any], error: Exception) -> None:
+        super().__init__()
+        self.answer, self.error = answer, error
+
+
+class _Apart(Exception):
+    """What was done for a group at once failed: whose fault it is shows when they run apart."""
+
+
+@contextlib.contextmanager
+def _apart_if_it_fails(shared: object) -> Iterator[None]:
+    """Args:
+    shared: Empty when nothing of it is anybody's in particular.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not shared:
+            raise
+        raise _Apart from error
+
+
+def _tell(
+    done: list[tuple[Answer[Any], Any]], refused: list[tuple[Answer[Any], Exception]]
+) -> None:
+    for answer, result in done:
+        answer.give(result)
+    for answer, error in refused:
+        if not answer.done:
+            answer.refuse(error)
+
+
+def _in_transaction(db: Connection) -> bool:
+    """Whether SQLite still has the transaction open: a full disk makes it take all of it back."""
+    driver = db.connection.driver_connection
+    return isinstance(driver, sqlite3.Connection) and driver.in_transaction
+
+
+def _told(error: Exception) -> Exception:
+    """A full disk in words for whoever called; anything else as it is."""
+    if isinstance(error, OperationalError) and "disk is full" in str(error.orig):
+        return Unavailable(
+            "The disk is full; nothing was written. Free some space, then call once more."
+        )
+    return error
