@@ -21,13 +21,21 @@ async def in_thread(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def progress_to(ctx: Context[Any, Any]) -> Progress:
-    """Progress from a worker thread to the client; it stops the work when the client has cancelled."""
+    """Progress from a worker thread to the client; it stops the work when the client has cancelled.
+
+    Only what has grown is told, as the protocol wants it, so work may speak as often as it likes.
+    """
+    told = -1.0
 
     def say(done: float, message: str) -> None:
+        nonlocal told
         try:
             anyio.from_thread.check_cancelled()
         except CancelledError:
             raise Cancelled("The client cancelled the call; nothing was changed.") from None
+        if done <= told:
+            return
+        told = done
         anyio.from_thread.run(ctx.report_progress, done, 1.0, message)
 
     return say

@@ -35,13 +35,10 @@ def get_run(
 
     until = time.monotonic() + wait_s
     found = first = work.read(read)
-    told = -1.0
     while found.state not in ENDED and time.monotonic() < until:
         if wait_for == "change" and _step(found) != _step(first):
             break
-        if found.progress > told:  # MCP wants it to grow
-            told = found.progress
-            work.progress(told, found.message)
+        work.progress(found.progress, found.message)  # ends the wait when the caller has gone
         time.sleep(0.1)
         found = work.read(read)
     return found
