@@ -15,18 +15,13 @@ from mcp.types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     AudioContent,
     CallToolResult,
-    CompleteRequestParams,
-    CompleteResult,
-    Completion,
     EmbeddedResource,
     EmptyResult,
     ImageContent,
     SamplingMessage,
     SetLevelRequestParams,
-    SubscribeRequestParams,
     TextContent,
     TextResourceContents,
-    UnsubscribeRequestParams,
 )
 from pydantic import BaseModel, Field
 
@@ -278,30 +273,6 @@ def extend(server: MCPServer[Any]) -> None:
         return EmptyResult()  # clients of old eras set it; we send what there is
 
     lower.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
-
-    # Ours can be watched already; the suite watches one of its own.
-    for method, kind in (
-        ("resources/subscribe", SubscribeRequestParams),
-        ("resources/unsubscribe", UnsubscribeRequestParams),
-    ):
-        entry = lower.get_request_handler(method)
-        assert entry is not None
-        lower.add_request_handler(method, kind, _watching(entry.handler))
-
-    async def complete(_: Any, params: Any) -> CompleteResult:
-        return CompleteResult(completion=Completion(values=[]))
-
-    if lower.get_request_handler("completion/complete") is None:  # until the server has its own
-        lower.add_request_handler("completion/complete", CompleteRequestParams, complete)
-
-
-def _watching(ours: Callable[..., Any]) -> Callable[..., Any]:
-    async def watch(ctx: Any, params: Any) -> Any:
-        if params.uri.startswith("test://"):
-            return EmptyResult()  # it never changes
-        return await ours(ctx, params)
-
-    return watch
 
 
 def add_resources(server: MCPServer[Any]) -> None:
