@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+HOUR = 3_600_000_000  # µs
+
 
 class Summary(NamedTuple):
     requests: int
@@ -12,6 +14,16 @@ class Summary(NamedTuple):
     mean_confidence: float | None
     latency_ms: dict[str, float] | None
     answers: dict[str, int]
+
+
+class Span(NamedTuple):
+    hours_ago: float
+    requests: int
+    errors: int
+    p95_ms: float | None
+
+
+SPANS = 12
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -41,3 +53,25 @@ def summarise(rows: Sequence[Any]) -> Summary:
             Counter(row.answer for row in answered if row.answer is not None).most_common()
         ),
     )
+
+
+def over_time(rows: Sequence[Any], since: int, until: int) -> list[Span]:
+    """The same in `SPANS` equal spans, oldest first; `hours_ago` is where one begins.
+
+    Args:
+        rows: Of the request log, not before `since`. None give no spans.
+        since, until: µs since the epoch.
+    """
+    if not rows:
+        return []
+    width = max(until - since, 1) / SPANS
+    of: list[list[Any]] = [[] for _ in range(SPANS)]
+    for row in rows:
+        of[min(SPANS - 1, int((row.created_at - since) / width))].append(row)
+    found = []
+    for n, some in enumerate(of):
+        whole = summarise(some)
+        p95 = whole.latency_ms["p95"] if whole.latency_ms else None
+        hours = round((SPANS - n) * width / HOUR, 4)
+        found.append(Span(hours, whole.requests, whole.errors, p95))
+    return found

@@ -31,6 +31,13 @@ CARDS = (
         "Shows claimed items one by one; a person approves, corrects, skips and undoes.",
         ("claim_items",),
     ),
+    Card(
+        "ui://databits/plot.html",
+        "plot.html",
+        "Monitor",
+        "Draws an endpoint's requests, latency and answers, or what moved since training.",
+        ("query_metrics", "query_drift"),
+    ),
 )
 _URI = {tool: card.uri for card in CARDS for tool in card.tools}
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from databits.metrics import percentile, summarise
+from databits.metrics import HOUR, SPANS, over_time, percentile, summarise
 
 
 def request(**values: Any) -> SimpleNamespace:
@@ -46,3 +46,26 @@ def test_without_an_answer_there_is_no_time_and_no_confidence() -> None:
     for rows in ([], [request(status_code=500, confidence=None, answer=None)]):
         found = summarise(rows)
         assert (found.latency_ms, found.mean_confidence, found.answers) == (None, None, {})
+
+
+@given(st.lists(st.integers(0, 24 * HOUR), min_size=1))
+def test_every_request_is_in_the_one_span_that_it_came_in(moments: list[int]) -> None:
+    rows = [request(created_at=7 + moment) for moment in moments]
+    spans = over_time(rows, 7, 7 + 24 * HOUR)
+    assert [span.hours_ago for span in spans] == [24 - 2 * n for n in range(SPANS)]
+    expected = [0] * SPANS
+    for moment in moments:
+        expected[min(SPANS - 1, moment // (2 * HOUR))] += 1
+    assert [span.requests for span in spans] == expected
+
+
+def test_a_span_tells_its_own_errors_and_latency() -> None:
+    rows = [
+        request(created_at=0, latency_us=4000),
+        request(created_at=1, status_code=500),
+        request(created_at=12 * HOUR - 1, status_code=500),
+    ]
+    first, *_, last = over_time(rows, 0, 12 * HOUR)
+    assert first == (12.0, 2, 1, 4.0)
+    assert last == (1.0, 1, 1, None)
+    assert over_time([], 0, 1) == []

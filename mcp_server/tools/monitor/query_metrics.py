@@ -2,14 +2,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from databits.metrics import summarise
+from databits.metrics import HOUR, over_time, summarise
 from databits.model import Moment
 from databits.operation import operation
 from databits.store import Store
 from databits.store.shapes import now
 from databits.types import EndpointName
-
-HOUR = 3_600_000_000
 
 
 class Latency(BaseModel):
@@ -27,6 +25,13 @@ class ModelMetrics(BaseModel):
     answers: dict[str, int]
 
 
+class Span(BaseModel):
+    hours_ago: float = Field(description="Where it begins")
+    requests: int
+    errors: int
+    p95_ms: float | None
+
+
 class Metrics(BaseModel):
     endpoint: str
     since: Moment
@@ -36,6 +41,7 @@ class Metrics(BaseModel):
     latency_ms: Latency | None = Field(description="None when nothing was answered")
     feedback: dict[str, int]
     by_model: list[ModelMetrics]
+    over_time: list[Span] = Field(description="Equal spans, oldest first; none without requests")
 
 
 @operation(
@@ -55,8 +61,9 @@ def query_metrics(
     endpoint: EndpointName,
     hours: Annotated[float, Field(description="How far back", gt=0, le=24 * 366)] = 24,
 ) -> Metrics:
-    """Measure an endpoint: requests, errors, latency p50/p95/p99 in ms, answers and feedback, by model."""
-    since = now() - int(hours * HOUR)
+    """Measure an endpoint: requests, errors, latency p50/p95/p99 in ms, answers and feedback, by model, over time."""
+    until = now()
+    since = until - int(hours * HOUR)
     rows = store.endpoints.window(endpoint, since)
     names = {row.model_id: row.model_id for row in rows}
     for model_id in names:
@@ -78,4 +85,5 @@ def query_metrics(
             )
             for i, name in names.items()
         ],
+        over_time=[Span(**span._asdict()) for span in over_time(rows, since, until)],
     )
