@@ -10,7 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from mcp.server.apps import Apps, ResourceCsp
+from mcp.server.apps import Apps, ResourceCsp, client_supports_apps
+from mcp.server.context import ServerRequestContext
 
 from databits.operation import Operation
 
@@ -21,6 +22,9 @@ class Card(NamedTuple):
     title: str
     description: str
     tools: tuple[str, ...]
+    """Those whose results it shows."""
+    calls: tuple[str, ...] = ()
+    """Others that it calls."""
 
 
 CARDS = (
@@ -30,6 +34,16 @@ CARDS = (
         "Review items",
         "Shows claimed items one by one; a person approves, corrects, skips and undoes.",
         ("claim_items",),
+        (
+            "approve_labels",
+            "correct_labels",
+            "skip_items",
+            "undo_change",
+            "release_items",
+            "get_item",
+            "queue_status",
+            "get_databit",
+        ),
     ),
     Card(
         "ui://databits/plot.html",
@@ -63,6 +77,27 @@ def cards_of(operations: Iterable[Operation]) -> Apps:
 def ui_of(tool: str) -> dict[str, Any]:
     """What a tool's `_meta` says of its card; nothing for a tool without one."""
     return {"ui": {"resourceUri": _URI[tool]}} if tool in _URI else {}
+
+
+def with_helpers(
+    ctx: ServerRequestContext[Any, Any],
+    listed: list[dict[str, Any]],
+    callable_: Iterable[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """The listed tools and, for a host with cards, those that its cards call and its model does not see.
+
+    A host may refuse what a card calls if it is not listed; marked so, it costs the model nothing.
+    A labeler's card is told by the workbench, not by the host, that approving takes a reviewer.
+    """
+    names = {tool["name"] for tool in listed}
+    wanted = {name for card in CARDS if names.intersection(card.tools) for name in card.calls}
+    if not wanted - names or not client_supports_apps(ctx):
+        return listed
+    return listed + [
+        {**tool, "_meta": {**tool.get("_meta", {}), "ui": {"visibility": ["app"]}}}
+        for tool in callable_
+        if tool["name"] in wanted - names
+    ]
 
 
 @cache

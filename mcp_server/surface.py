@@ -22,6 +22,7 @@ from databits.actor import ROLES, Role
 from databits.errors import DatabitsError, NotAllowed
 from databits.operation import CATALOGUE, Operation
 from mcp_server.aliases import RENAMED
+from mcp_server.apps import with_helpers
 from mcp_server.threads import in_thread
 from mcp_server.toolsets import Choice
 
@@ -75,6 +76,11 @@ class View:
     def lists(self, op: Operation) -> bool:
         return self.may_run(op) and (not self.choices or self.choices[-1].lists(op))
 
+    def passes(self, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Of all tools, those whose calls reach the workbench, listed or not; it looks at the role."""
+        found = [(tool, CATALOGUE.get(tool["name"])) for tool in tools]
+        return [t for t, op in found if op and not op.people_only and self.refusal(op) is None]
+
     def listed(self, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Of all tools, those to show. What finds and runs others is shown where there are others."""
         known = {tool["name"]: CATALOGUE.get(tool["name"]) for tool in tools}
@@ -121,7 +127,9 @@ class Surface:
             return await self._call(ctx, call_next)
         found = await call_next(ctx)
         if ctx.method == "tools/list" and isinstance(found, dict):
-            return {**found, "tools": (await self.view(ctx)).listed(found["tools"])}
+            view = await self.view(ctx)
+            tools = with_helpers(ctx, view.listed(found["tools"]), view.passes(found["tools"]))
+            return {**found, "tools": tools}
         return found
 
     async def _call(self, ctx: Request, call_next: CallNext) -> HandlerResult:

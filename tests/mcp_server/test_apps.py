@@ -8,13 +8,11 @@ from mcp.client import advertise
 from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID
 
 from databits.operation import CATALOGUE
-from databits.workbench import Workbench
 from mcp_server.apps import CARDS, page
-from mcp_server.auth import identify_local
-from mcp_server.server import build_server
 from tests.mcp_server.conftest import Connect, Grow
 
 pytestmark = pytest.mark.anyio
+SUPPORT = advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})
 FILES = [card.file for card in CARDS]
 
 
@@ -48,14 +46,33 @@ async def test_a_server_without_a_tool_has_no_card_of_it(connect: Connect) -> No
         assert "review" not in names
 
 
+async def test_what_a_card_calls_is_listed_for_it_alone(connect: Connect, era: str) -> None:
+    async with connect(era, toolsets=["core"]) as client:
+        usual = {tool.name for tool in (await client.list_tools()).tools}
+    async with connect(era, extensions=[SUPPORT], toolsets=["core"]) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        done = await client.call_tool("queue_status", {"databit": "none"})
+    further = set(tools) - usual
+    assert further == {"skip_items", "release_items", "get_item", "queue_status", "get_databit"}
+    assert all(tools[name].meta["ui"] == {"visibility": ["app"]} for name in further)
+    assert all("visibility" not in (tools[name].meta or {}).get("ui", {}) for name in usual)
+    assert {name for card in CARDS for name in card.calls} <= set(tools)
+    assert "Not found" in done.content[0].text, "it is called like any other"
+
+
+async def test_a_card_gets_no_tool_that_its_caller_has_not(connect: Connect) -> None:
+    async with connect(extensions=[SUPPORT], toolsets=["core"], read_only=True) as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+    assert not names & {"skip_items", "release_items", "get_item"}, "no claims, so no review"
+
+
 async def test_hosts_with_and_without_cards_get_the_same_result(
-    workbench: Workbench, grow: Grow, era: str
+    connect: Connect, grow: Grow, era: str
 ) -> None:
     grow(2)
     said = []
-    server = build_server(workbench, identify_local(workbench.settings))
-    for extensions in ([], [advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})]):
-        async with Client(server, mode=era, extensions=extensions) as client:
+    for extensions in ([], [SUPPORT]):
+        async with connect(era, extensions=extensions) as client:
             found = await client.call_tool("claim_items", {"databit": "support", "count": 2})
             said.append((found.content, found.structured_content["items"]))
     assert "ticket 0" in said[0][0][0].text
