@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
 from databits.digest import digest
@@ -151,4 +151,6 @@ class Audit:
         ):
             if wanted is not None:
                 query = query.where(column == wanted)
+        if outcome not in (None, "ok"):
+            query = query.where(audit.c.outcome != literal_column("'ok'"))  # the index is of these
         return query

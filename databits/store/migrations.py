@@ -75,7 +75,18 @@ def _traces(db: Connection) -> None:
         index.create(db, checkfirst=True)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_schema, _governance, _traces)
+def _outcomes(db: Connection) -> None:
+    """What was refused or failed is found without reading what was not."""
+    for index in audit.indexes:
+        index.create(db, checkfirst=True)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first_schema,
+    _governance,
+    _traces,
+    _outcomes,
+)
 
 
 def migrate(db: Connection, now: int) -> int:

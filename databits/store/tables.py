@@ -430,6 +430,14 @@ audit = Table(
         sqlite_where=text("change_id IS NOT NULL"),
         postgresql_where=text("change_id IS NOT NULL"),
     ),
+    # The few that did not go well, among all the others.
+    Index(
+        "ix_audit_outcome",
+        "outcome",
+        "id",
+        sqlite_where=text("outcome <> 'ok'"),
+        postgresql_where=text("outcome <> 'ok'"),
+    ),
     Index(
         "ix_audit_trace_id",
         "trace_id",

@@ -39,6 +39,7 @@ def test_the_first_schema_becomes_the_newest_and_keeps_its_rows(tmp_path: Path) 
         db.execute(text("DROP TABLE later"))
         db.execute(text("DROP INDEX ix_change_rows_range"))
         db.execute(text("DROP INDEX ix_audit_trace_id"))
+        db.execute(text("DROP INDEX ix_audit_outcome"))
         for table in ("change_rows", "audit"):
             for column in NEW_COLUMNS[table]:
                 db.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import event
+
 from databits.store.database import Database
 from tests.databits.store.test_database import add_source, in_one_group, names
 
@@ -47,3 +49,21 @@ def test_a_full_disk_is_told_to_whom_it_concerns_and_what_was_written_stays(
     database.write(unlimit)
     database.write(add_source("after"))
     assert names(database) == acknowledged | {"after"}
+
+
+def test_what_was_refused_is_found_by_an_index_of_its_own(database: Database) -> None:
+    def plan(store: Any) -> str:
+        seen: list[tuple[str, Any]] = []
+
+        def keep(_: Any, __: Any, statement: str, given: Any, *___: Any) -> None:
+            seen.append((statement, given))
+
+        event.listen(store.tx.db, "before_cursor_execute", keep)
+        store.audit.page(0, 50, outcome="refused")
+        (statement, given), *_ = seen
+        found = store.tx.db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)
+        return " ".join(row[-1] for row in found)
+
+    told = database.read(plan)
+    assert "ix_audit_outcome (outcome=?)" in told
+    assert "TEMP B-TREE" not in told
