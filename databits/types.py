@@ -68,6 +68,7 @@ KINDS = (
     "endpoint",
     "request",
     "feedback",
+    "tool",
 )
 AssetRef = Annotated[
     str,

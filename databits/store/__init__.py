@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     # Not at run time: operations name `Store`, and a server lists them long before it opens one.
     from sqlalchemy import Connection
 
+    from databits.store.assets import Assets
     from databits.store.audit import Audit
     from databits.store.changes import Changes
     from databits.store.databits import Databits
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from databits.store.runs import Runs
     from databits.store.scope import Scope
     from databits.store.tokens import Tokens
+    from databits.store.tools import Tools
     from databits.store.training import Datasets, Models
     from databits.store.transaction import Transaction as Transaction
 
@@ -71,6 +73,8 @@ class Store:
     tokens: "_Noun[Tokens]" = _Noun("tokens", "Tokens")
     policies: "_Noun[Policies]" = _Noun("policies", "Policies")
     scope: "_Noun[Scope]" = _Noun("scope", "Scope")
+    tools: "_Noun[Tools]" = _Noun("tools", "Tools")
+    assets: "_Noun[Assets]" = _Noun("assets", "Assets")
 
     def __init__(self, db: "Connection", ledger: "Ledger | None" = None) -> None:
         from databits.store.transaction import Transaction

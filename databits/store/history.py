@@ -25,6 +25,7 @@ from databits.store.tables import (
     routes,
     sources,
     suggestions,
+    tool_versions,
 )
 from databits.store.transaction import Transaction
 
@@ -206,4 +207,5 @@ _ROWS: dict[str, tuple[Column[Any], ...]] = {
     "endpoint": (endpoints.c.id, routes.c.endpoint_id),
     "request": (feedback.c.request_id,),
     "feedback": (feedback.c.id, items.c.feedback_id),
+    "tool": (tool_versions.c.id,),
 }

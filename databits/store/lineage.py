@@ -26,6 +26,7 @@ from databits.store.tables import (
     routes,
     sources,
 )
+from databits.store.tools import Tools
 from databits.store.training import Datasets, Models
 from databits.store.transaction import Transaction
 from databits.types import KINDS
@@ -163,6 +164,7 @@ class Lineage:
             "request": lambda: self._tx.value(
                 select(requests.c.id).where(requests.c.request_id == name)
             ),
+            "tool": lambda: Tools(self._tx).id_of(name),
         }
         if kind in named:
             found = named[kind]()
@@ -220,6 +222,8 @@ class Lineage:
             "endpoint": select(endpoints.c.name).where(endpoints.c.id == node.id),
             "request": select(requests.c.request_id).where(requests.c.id == node.id),
         }
+        if node.kind == "tool":
+            return f"tool:{Tools(self._tx).ref(node.id)}"
         if node.kind in names:
             return f"{node.kind}:{self._tx.value(names[node.kind])}"
         if node.kind == "dataset":

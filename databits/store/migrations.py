@@ -21,7 +21,16 @@ from sqlalchemy import (
 )
 
 from databits.errors import Conflict
-from databits.store.tables import audit, change_rows, changes, counters, items, metadata, runs
+from databits.store.tables import (
+    audit,
+    change_rows,
+    changes,
+    counters,
+    items,
+    metadata,
+    runs,
+    tool_versions,
+)
 
 _ledger = Table(
     "migrations",
@@ -81,11 +90,20 @@ def _outcomes(db: Connection) -> None:
         index.create(db, checkfirst=True)
 
 
+def _tool_registry(db: Connection) -> None:
+    """The tools of MCP servers, by version."""
+    tool_versions.create(db, checkfirst=True)
+    counted = db.scalar(select(counters.c.name).where(counters.c.name == tool_versions.name))
+    if counted is None:
+        db.execute(insert(counters).values(name=tool_versions.name, last=0))
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first_schema,
     _governance,
     _traces,
     _outcomes,
+    _tool_registry,
 )
 
 

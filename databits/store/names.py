@@ -25,6 +25,7 @@ from databits.store.tables import (
     routes,
     sources,
     suggestions,
+    tool_versions,
 )
 from databits.store.transaction import Transaction
 
@@ -37,9 +38,15 @@ _PLURAL = {
     "dataset_rows": "rows of datasets",
     "labels": "decisions",
     "feedback": "feedback notes",
+    "tool_versions": "versions of tools",
 }
 _GO_WITH = {"labels", "suggestions", "dataset_rows"}  # many of them say little by name
-_ONE = {"databit_versions": "Databit version", "dataset_rows": "row", "labels": "decision"}
+_ONE = {
+    "databit_versions": "Databit version",
+    "dataset_rows": "row",
+    "labels": "decision",
+    "tool_versions": "version of a tool",
+}
 _dataset = (
     datasets.join(databits, databits.c.id == datasets.c.databit_id),
     lambda r: f"dataset {r.name}@{r.number}",
@@ -104,6 +111,15 @@ _NAMES: dict[str, tuple[Select[Any], Callable[[Row[Any]], str]]] = {
         ),
         lambda row: f"feedback {row.id} on request {row.request_id}",
     ),
+    "tool_versions": (
+        select(
+            tool_versions.c.id,
+            tool_versions.c.server,
+            tool_versions.c.name,
+            tool_versions.c.version,
+        ),
+        lambda row: f"tool {row.server}/{row.name}@{row.version}",
+    ),
 }
 
 
@@ -167,13 +183,13 @@ def dependants(tx: Transaction, table: str, ids: Sequence[int]) -> list[str]:
     Args:
         ids: All of them, or the first `COUNTED` and one more.
     """
-    makers = _makers(tx, table, _spread(ids))
+    made = makers(tx, table, _spread(ids))
     groups: dict[int | None, list[int]] = {}
     for i in _spread(ids):
-        groups.setdefault(makers[i].id if i in makers else None, []).append(i)
+        groups.setdefault(made[i].id if i in made else None, []).append(i)
     if len(groups) == 1 and len(ids) <= COUNTED:
         groups = {next(iter(groups)): list(ids)}
-    known = {row.id: row for row in makers.values()}
+    known = {row.id: row for row in made.values()}
     said = [
         in_words(tx, table, mine)
         + (f" (change {c}, {known[c].operation} by {known[c].actor})" if c in known else "")
@@ -186,7 +202,7 @@ def dependants(tx: Transaction, table: str, ids: Sequence[int]) -> list[str]:
     return said
 
 
-def _makers(tx: Transaction, table: str, ids: Sequence[int]) -> dict[int, Row[Any]]:
+def makers(tx: Transaction, table: str, ids: Sequence[int]) -> dict[int, Row[Any]]:
     """The change that inserted each row: the oldest one, for an undo that was undone inserts too."""
     within = or_(
         and_(change_rows.c.last_id.is_(None), change_rows.c.row_id.in_(ids)),

@@ -5,8 +5,8 @@ only listed its tools has not loaded it.
 """
 
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, Field
 
@@ -128,3 +128,46 @@ def in_its_place(plan_id: int | None) -> str:
     return (
         f" Plan {plan_id} was made from the present state and waits for a person: list_approvals."
     )
+
+
+AssetKind = Literal["endpoint", "model", "dataset", "databit", "tool"]
+ASSET_KINDS: tuple[AssetKind, ...] = get_args(AssetKind)
+
+
+class Definition(NamedTuple):
+    """What a tool of an MCP server is, as JSON, and the hash that pins it."""
+
+    name: str
+    sha256: str
+    body: Mapping[str, Any]
+
+
+class Registered(NamedTuple):
+    """Names of tools, by what their registration came to."""
+
+    new: list[str]
+    changed: list[str]
+    same: list[str]
+    gone: list[str]
+
+
+class AssetRow(NamedTuple):
+    """One asset; `at` is its place in the list."""
+
+    at: int
+    kind: AssetKind
+    ref: str
+    owner: str
+    since: int
+    production: bool
+    used_by: list[str]
+    sha256: str
+    gone: bool
+
+
+class AssetVersionRow(NamedTuple):
+    ref: str
+    owner: str
+    since: int
+    until: int | None
+    sha256: str

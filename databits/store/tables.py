@@ -403,6 +403,20 @@ tokens = Table(
     Column("revoked_at", BigInteger),
     Column("used_at", BigInteger),
 )
+tool_versions = Table(
+    "tool_versions",
+    metadata,
+    _id(),
+    Column("server", String(80), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("version", Integer, nullable=False),
+    # Of the definition as canonical JSON: another hash is another version.
+    Column("sha256", String(64), nullable=False),
+    Column("definition", Document, nullable=False),
+    _at(),
+    Column("gone_at", BigInteger),
+    UniqueConstraint("server", "name", "version"),
+)
 audit = Table(
     "audit",
     metadata,

@@ -12,7 +12,7 @@ NEW_COLUMNS = {
     "audit": ["trace_id"],
     "runs": ["key", "not_before", "cost"],
 }
-NEW_TABLES = ["run_log", "people", "grants", "policies", "passwords", "tokens"]
+NEW_TABLES = ["run_log", "people", "grants", "policies", "passwords", "tokens", "tool_versions"]
 
 
 def shape(path: Path) -> dict[str, list[str]]:
