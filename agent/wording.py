@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.conversation import Result, is_run
+from databits.visible import visible
 
 CELL = 100
 COLUMNS = 7
@@ -32,7 +33,7 @@ def tell(result: Result) -> str:
 
 def escape(text: str) -> str:
     """Text as text: no markup, no HTML, no formulas, no control characters."""
-    plain = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    plain = visible(text.replace("\t", " "), keep="\n")
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     markup = r"([\\`*\[\]{}|~$!]|(?<!\w)_|_(?!\w)|^[#>+-])"
     plain = re.sub(markup, r"\\\1", plain, flags=re.MULTILINE)

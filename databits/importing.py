@@ -8,12 +8,13 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from databits.errors import DatabitsError
+from databits.model import Untrusted
 from databits.readers import FileRead, content_sha, read_file
 from databits.store import Store
 
 
 class FileProblem(BaseModel):
-    file: str
+    file: Untrusted
     position: int | None = Field(None, description="Line or page")
     reason: str
 

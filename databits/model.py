@@ -33,6 +33,13 @@ def _moment(value: Any) -> Any:
     return datetime.fromtimestamp(value / 1e6, UTC) if isinstance(value, int) else value
 
 
+UNTRUSTED = "untrusted"
+"""In the metadata of a field: its texts came from files or requests, so they are data, whatever they
+say. Surfaces mark them for models and quote them for people."""
+Untrusted = Annotated[str, UNTRUSTED]
+UntrustedFields = Annotated[dict[str, Any], UNTRUSTED]
+
+
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
@@ -71,7 +78,7 @@ class Page(Noun, Generic[T]):
 class Source(Noun):
     id: int
     name: str
-    path: str
+    path: Untrusted
     records: int
     created_at: Moment
 
@@ -80,9 +87,9 @@ class Record(Noun):
     id: int
     source: str
     position: int
-    text: str
-    fields: dict[str, Any] = {}
-    origin: dict[str, Any] = {}
+    text: Untrusted
+    fields: UntrustedFields = {}
+    origin: UntrustedFields = {}
 
 
 class Databit(Noun):
@@ -99,7 +106,7 @@ class Item(Noun):
     id: int
     databit: str
     state: ItemState
-    text: str
+    text: Untrusted
     label: str | None = None
     suggestion: str | None = None
     confidence: float | None = None

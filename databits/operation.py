@@ -12,6 +12,7 @@ Two of the names decide how it runs:
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +31,8 @@ Effect = Literal["read", "write", "consequential"]
 F = TypeVar("F", bound=Callable[..., BaseModel])
 
 CATALOGUE: dict[str, "Operation"] = {}
+_NAME = re.compile("[A-Za-z0-9_.-]{1,40}")
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 STAGES = ("data", "template", "curate", "train", "deploy", "monitor", "improve", "registry")
 
 
@@ -108,10 +111,9 @@ class Operation:
             asked = self.input.model_validate(dict(arguments))
         except ValidationError as error:
             raise Invalid(_in_plain_words(self, error)) from None
-        if _beyond(asked.model_dump()):
-            raise Invalid(
-                f"{self.name} was not run. A number in it is larger than any id or count can be."
-            )
+        unstorable = _unstorable(asked.model_dump())
+        if unstorable:
+            raise Invalid(f"{self.name} was not run. {unstorable}")
         return asked
 
     @cached_property
@@ -192,7 +194,7 @@ def _in_plain_words(op: Operation, error: ValidationError) -> str:
     """Validation errors in words, without the values (they may be data)."""
     told = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False)[:5]:
-        where = ".".join(str(part) for part in problem["loc"]) or "arguments"
+        where = ".".join(map(_named, problem["loc"])) or "arguments"
         told.append(f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
     takes = ", ".join(
         f"{name}{'' if field.is_required() else ' (optional)'}"
@@ -201,13 +203,23 @@ def _in_plain_words(op: Operation, error: ValidationError) -> str:
     return f"{op.name} was not run. {'; '.join(told)}. It takes: {takes or 'no arguments'}."
 
 
-def _beyond(value: Any) -> bool:
-    """Whether a number in it is too large for a column of 64 bits."""
+def _named(part: int | str) -> str:
+    """A part of a place in the arguments; what a caller made up is not said back unless it is a name."""
+    said = str(part)
+    return said if _NAME.fullmatch(said) else "(a name it does not take)"
+
+
+def _unstorable(value: Any) -> str:
+    """Why no database could hold a value in it; empty when it could."""
     if isinstance(value, dict):
-        return any(map(_beyond, value.values()))
+        return next(filter(None, map(_unstorable, (*value, *value.values()))), "")
     if isinstance(value, list):
-        return any(map(_beyond, value))
-    return isinstance(value, int) and not -(2**63) <= value < 2**63
+        return next(filter(None, map(_unstorable, value)), "")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return "A number in it is larger than any id or count can be."
+    if isinstance(value, str) and _NO_TEXT.search(value):
+        return "A text in it holds a NUL or half a character (a lone surrogate). Leave that out."
+    return ""
 
 
 def _needs(fn: Callable[..., Any]) -> tuple[str, ...]:

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
         900, ge=10, description="How long a claimed item stays a reviewer's."
     )
     plan_hours: int = Field(72, ge=1, description="How long a plan can be approved.")
+    body_mb: int = Field(
+        4, ge=1, le=1024, description="Largest body of a request to `/mcp`, in MB."
+    )
     question_keys: list[Annotated[SecretStr, Field(min_length=32)]] = Field(
         [],
         description="Keys that MCP servers on several machines seal their questions with: the first seals, each "

@@ -39,6 +39,7 @@ from databits.errors import Conflict, DatabitsError, NotAllowed
 from databits.model import Plan, Planned, Run
 from databits.operation import Operation
 from databits.ports import Runner
+from databits.visible import visible
 from mcp_server.auth import Identify
 from mcp_server.handles import leaves
 from mcp_server.reply import refusal, reply
@@ -102,7 +103,7 @@ class Confirmation:
                 )
             except DatabitsError as error:
                 return refusal(error)
-            return reply(outcome.model_dump(mode="json"), meta=leaves(outcome.run))
+            return reply(outcome, meta=leaves(outcome.run))
 
         return call
 
@@ -230,7 +231,8 @@ def _in_words(plan: Plan) -> str:
     lines.append(
         f"Can not be undone: {plan.irreversible}" if plan.irreversible else "It can be undone."
     )
-    return "\n".join([*lines, f"Plan {plan.id} ({plan.operation}), asked by {plan.asked_by}."])
+    lines.append(f"Plan {plan.id} ({plan.operation}), asked by {plan.asked_by}.")
+    return visible("\n".join(lines))
 
 
 def _still_waits(plan: Plan) -> str:

@@ -17,7 +17,17 @@ from databits.settings import Settings
 from databits.workbench import Workbench
 from mcp_server.additions import Addition
 from mcp_server.auth import Identify, client_of
-from mcp_server.callers import AGAIN, HOW, Authenticated, Caller, Callers, caller_in, callers_of
+from mcp_server.callers import (
+    AGAIN,
+    HOW,
+    AsgiApp,
+    Authenticated,
+    Caller,
+    Callers,
+    caller_in,
+    callers_of,
+)
+from mcp_server.plainly import MB, Plainly
 from mcp_server.sealing import sealed_by
 from mcp_server.server import build_server
 from mcp_server.surface import Narrowing
@@ -74,10 +84,11 @@ def http_app(
         streamable_http_path=PATH,
         stateless_http=stateless,
         transport_security=_allowed(hosts),
+        max_request_body_size=settings.body_mb * MB,
     )
-    if identify is not None:
-        return HttpApp(app.routes, server.session_manager.run)
-    inside = Authenticated(app, callers_of(workbench), "mcp")
+    inside: AsgiApp = Plainly(app, settings.body_mb)
+    if identify is None:
+        inside = Authenticated(inside, callers_of(workbench), "mcp")
     return HttpApp([Route(PATH, endpoint=inside)], server.session_manager.run)
 
 

@@ -77,7 +77,7 @@ def _search(surface: Surface) -> ToolFunction:
             return refusal(error)
         found = [_found(op) for op in _best(view, asked.query, asked.limit)]
         hint = "Run one with run_tool." if found else f"Nothing fits. {_names(view)}"
-        return reply(FoundTools(tools=found, next=hint).model_dump(mode="json"))
+        return reply(FoundTools(tools=found, next=hint))
 
     return search
 

@@ -5,51 +5,76 @@ JSON: one line a field, empty fields left out, and a list of objects as a table 
 arrays, so that a line break or a quote inside data can not look like structure.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mcp.types import CallToolResult, TextContent
+from pydantic import BaseModel
 
 from databits.errors import DatabitsError
+from databits.visible import visible, visible_json
+from mcp_server.untrusted import Path, untrusted_in
+
+UNTRUSTED = "databits/untrusted"
+"""Key of a result's `_meta`: where in the structured content texts from files are."""
 
 
 def reply(
-    content: Mapping[str, Any], hint: str = "", meta: dict[str, Any] | None = None
+    done: BaseModel,
+    hint: str = "",
+    meta: dict[str, Any] | None = None,
+    kind: type[BaseModel] | None = None,
 ) -> CallToolResult:
-    """A result; `hint` is a last line for the model that the output schema has no field for."""
-    text = as_text(content)
+    """A result.
+
+    Args:
+        hint: A last line for the model that the output schema has no field for.
+        kind: What it is declared to be, which says more than its class: a page, of what.
+    """
+    content = done.model_dump(mode="json")
+    marked = untrusted_in(kind or type(done))
+    text = as_text(content, marked)
+    if marked:
+        meta = {**(meta or {}), UNTRUSTED: sorted(map(".".join, marked))}
     return CallToolResult(
         content=[TextContent(type="text", text=f"{text}\n{hint}" if hint else text)],
-        structured_content=dict(content),
+        structured_content=content,
         _meta=meta,
     )
 
 
 def refusal(error: DatabitsError) -> CallToolResult:
     """An anticipated failure; its first words name its kind, so that callers can tell them apart."""
-    text = f"{error.phrase}: {error}"
+    text = visible(f"{error.phrase}: {error}")
     return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
 
-def as_text(content: Mapping[str, Any]) -> str:
-    """The content of a result as lines of text."""
-    lines = [line for key, value in content.items() for line in _field(key, value)]
+def as_text(content: Mapping[str, Any], untrusted: Collection[Path] = ()) -> str:
+    """The content of a result as lines of text; fields and columns with untrusted texts end in `!`.
+
+    Such a text is always in quotes, with what does not show spelled out: no line is made by it.
+    """
+    lines = [line for key, value in content.items() for line in _field(key, value, untrusted)]
     return "\n".join(lines) or "nothing"
 
 
-def _field(key: str, value: Any) -> list[str]:
+def _field(key: str, value: Any, untrusted: Collection[Path]) -> list[str]:
     if _empty(value):
         return []
+    whole = (key,) in untrusted
+    inner = {path[1] for path in untrusted if path[0] == key and len(path) > 1}
     if isinstance(value, list) and all(isinstance(row, dict) for row in value):
-        return _table(key, value)
+        return _table(f"{key}!" if whole else key, value, inner)
+    if whole or inner:
+        return [f"{key}!: {_json(_without_empty(value))}"]
     return [f"{key}: {value if _is_plain(value) else _json(_without_empty(value))}"]
 
 
-def _table(key: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _table(key: str, rows: Sequence[Mapping[str, Any]], untrusted: Collection[str]) -> list[str]:
     """A heading with the columns that hold something, then a JSON array a row."""
     columns = list(dict.fromkeys(name for row in rows for name in row if not _empty(row[name])))
-    heading = f"{key} ({', '.join(columns)}):"
+    named = [f"{name}!" if name in untrusted else name for name in columns]
+    heading = f"{key} ({', '.join(named)}):"
     return [heading, *(_json([_without_empty(row.get(name)) for name in columns]) for row in rows)]
 
 
@@ -69,4 +94,4 @@ def _without_empty(value: Any) -> Any:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return visible_json(value)

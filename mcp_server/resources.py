@@ -5,7 +5,6 @@ name things as everything else here does: Databits, endpoints and sources by nam
 id, datasets and models by name and number.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from pydantic import BaseModel
 
 from databits.errors import DatabitsError
 from databits.model import Run
+from databits.visible import visible_json
 from mcp_server.reading import UNTRUSTED, Ctx, Reader, protocol_error
 from mcp_server.reply import as_text
 
@@ -233,4 +233,4 @@ def text_of(address: Address, found: BaseModel) -> str:
     data = found.model_dump(mode="json")
     if address.mime == TEXT:
         return as_text(data)
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return visible_json(data)

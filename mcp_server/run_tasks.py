@@ -95,6 +95,6 @@ def _result(run: Run) -> CallToolResult:
         text = run.error or "Failed: the run says no more."
         return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
     if CATALOGUE[run.operation].effect == "consequential":
-        return reply(Outcome[Any](result=run.result).model_dump(mode="json"))
+        return reply(Outcome[Any](result=run.result))
     # The log is for those who watch; get_run has it.
-    return reply(run.model_copy(update={"log": []}).model_dump(mode="json"))
+    return reply(run.model_copy(update={"log": []}))

@@ -10,6 +10,7 @@ from databits.errors import DatabitsError
 from databits.model import Planned, Run
 from databits.operation import CATALOGUE, STAGES, load_catalogue
 from databits.settings import Settings
+from databits.visible import visible
 from mcp_server.auth import local_actor
 from ui.commands import AWAITS_APPROVAL, add_operation, decide, show, wait_for
 from ui.people_commands import add_people, has_secrets
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         asked = _parser(words[0] if words else "").parse_args(words)
         return int(asked.do(asked))
     except DatabitsError as error:
-        print(f"{error.phrase}: {error}", file=sys.stderr)
+        print(visible(f"{error.phrase}: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -13,6 +13,7 @@ from databits.model import Plan, Planned, Run
 from databits.operation import Operation
 from databits.settings import Settings
 from databits.store.shapes import ENDED
+from databits.visible import visible, visible_json
 from databits.workspace import Workspace
 from mcp_server.auth import local_actor
 
@@ -150,9 +151,9 @@ def _describe(plan: Plan) -> str:
         *(f"  - {line}" for line in plan.sample),
         f"  cost: {plan.cost}",
     ]
-    return "\n".join(
-        lines + ([f"  can not be undone: {plan.irreversible}"] if plan.irreversible else [])
-    )
+    if plan.irreversible:
+        lines.append(f"  can not be undone: {plan.irreversible}")
+    return visible("\n".join(lines))
 
 
 def _finish(
@@ -170,7 +171,7 @@ def wait_for(runner: "Workbench | Workspace", run: Run, actor: Actor) -> Run:
         found = runner.run("get_run", {"run": run.id, "wait_s": 0.5}, actor)
         assert isinstance(found, Run)  # get_run's output
         run = found
-        line = f"run {run.id}: {run.progress:4.0%} {run.message}"
+        line = visible(f"run {run.id}: {run.progress:4.0%} {run.message}", keep="")
         if line != said and sys.stderr.isatty():
             print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
             said = line
@@ -182,7 +183,7 @@ def wait_for(runner: "Workbench | Workspace", run: Run, actor: Actor) -> Run:
 
 def show(result: BaseModel, *, as_json: bool) -> int:
     if as_json:
-        print(result.model_dump_json(indent=2))
+        print(visible_json(result.model_dump(mode="json"), indent=2))
         return 0
     from ui.text import render
 

@@ -17,6 +17,7 @@ from databits.errors import DatabitsError, NotFound
 from databits.model import Item
 from databits.store.names import span
 from databits.store.shapes import Event
+from databits.visible import visible
 from databits.workbench import Workbench
 from mcp_server.tools.curate.approve_labels import approve_labels
 from mcp_server.tools.curate.claim_items import claim_items
@@ -141,12 +142,12 @@ class Review:
         given = [event for event in found.history if event.kind == "suggested"]
         return Card(
             id=found.id,
-            text=found.text,
+            text=visible(found.text),
             suggestion=found.suggestion,
             confidence=found.confidence,
             why=found.why or _why(found.confidence),
-            rationale=given[-1].note.partition(". ")[2] if given else "",
-            origin=span(found.record.source, found.record.position, found.record.origin),
+            rationale=visible(given[-1].note.partition(". ")[2]) if given else "",
+            origin=visible(span(found.record.source, found.record.position, found.record.origin)),
         ).model_dump()
 
 
@@ -174,7 +175,7 @@ def _told(event: Event) -> str:
         f"change {event.change}",
         "taken back since" if event.undone else "",
     ]
-    return ", ".join(filter(None, parts)) + (f". {event.note}" if event.note else ".")
+    return visible(", ".join(filter(None, parts)) + (f". {event.note}" if event.note else "."))
 
 
 def _answering(method: Callable[[Ask], Answer]) -> Callable[[Any], Answer]:

@@ -1,6 +1,5 @@
 """Results as text for a terminal: tables for pages, lines for the rest."""
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -8,14 +7,9 @@ from pydantic import BaseModel
 from rich.cells import cell_len
 
 from databits.model import Page, Planned, Run
+from databits.visible import visible
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069]")
 _WIDE = 60
-
-
-def plain(text: str) -> str:
-    """Text without what a terminal would obey: escape sequences, control and bidi characters."""
-    return _CONTROL.sub("", text)
 
 
 def render(result: BaseModel) -> str:
@@ -28,7 +22,7 @@ def render(result: BaseModel) -> str:
             "",
             result.next,
         ]
-        return plain("\n".join(lines))
+        return visible("\n".join(lines))
     if isinstance(result, Page):
         return _page(result)
     if isinstance(result, Run) and result.result is not None:
@@ -60,12 +54,12 @@ def _lines(values: dict[str, Any], indent: str = "") -> str:
         if value in (None, [], {}):
             continue
         if isinstance(value, dict) and not _short(value):
-            lines += [f"{indent}{plain(str(name))}:", _lines(value, indent + "  ")]
+            lines += [f"{indent}{visible(str(name))}:", _lines(value, indent + "  ")]
         elif isinstance(value, list) and any(isinstance(v, dict) for v in value):
             lines.append(f"{indent}{name}:")
             lines += [f"{indent}  - {_cell(v, 400)}" for v in value]
         else:
-            lines.append(f"{indent}{plain(str(name))}: {_cell(value, 2000)}")
+            lines.append(f"{indent}{visible(str(name))}: {_cell(value, 2000)}")
     return "\n".join(lines)
 
 
@@ -88,5 +82,5 @@ def _cell(value: Any, width: int = _WIDE) -> str:
         text = ", ".join(_cell(v, width) for v in value)
     else:
         text = str(value)
-    text = plain(" ".join(text.split()))
+    text = visible(" ".join(text.split()))
     return text if len(text) <= width else text[: width - 1] + "…"

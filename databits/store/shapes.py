@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from pydantic import BaseModel, Field
 
 from databits.errors import Conflict
-from databits.model import Moment, Noun
+from databits.model import Moment, Noun, Untrusted
 
 ENDED = ("succeeded", "failed", "cancelled")
 ALL = "*"
@@ -77,7 +77,7 @@ class Event(BaseModel):
     via: str = Field("", description="Surface: chat, review, command, mcp, http")
     client: str = Field("", description="The software in between")
     source: str = Field("", description="What it was taken from")
-    note: str = ""
+    note: Untrusted = ""
     change: int | None = None
     run: int | None = None
     undone: bool = Field(False, description="Taken back since")

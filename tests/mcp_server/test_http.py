@@ -89,3 +89,35 @@ async def test_a_stateless_server_asks_clients_of_2026_and_gives_older_ones_the_
             assert done.structured_content is not None
             assert done.structured_content["plan"]["state"] == state
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_over_the_limit_is_refused_with_the_limit_and_what_to_do(
+    workbench: Workbench, chunked: bool
+) -> None:
+    workbench.settings = workbench.settings.model_copy(update={"body_mb": 1})
+    large = b'{"a": "' + b"x" * 1_100_000 + b'"}'
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(large), 100_000):
+            yield large[start : start + 100_000]
+
+    async with served(workbench, stateless=True) as http:
+        answer = await http.post("/mcp", content=pieces() if chunked else large, headers=ACCEPTS)
+        assert answer.status_code == 413
+        assert "larger than 1 MB" in answer.json()["message"]
+        assert "DATABITS_BODY_MB" in answer.json()["message"]
+        assert (await http.post("/mcp", json=PING, headers=ACCEPTS)).status_code == 200
+
+
+async def test_a_body_that_is_no_message_is_told_so_without_the_validators_words(
+    workbench: Workbench,
+) -> None:
+    async with served(workbench, stateless=True) as http:
+        for body in (b"[]", b"null", b'{"method": 1, "secret": "hunter2"}'):
+            answer = await http.post(
+                "/mcp", content=body, headers=ACCEPTS | {"content-type": "application/json"}
+            )
+            assert answer.status_code == 400
+            assert answer.json()["error"]["message"] == "The body is no JSON-RPC 2.0 message."
+            assert "hunter2" not in answer.text

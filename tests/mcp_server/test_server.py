@@ -73,7 +73,7 @@ async def test_a_page_is_structured_for_programs_and_a_table_for_models(
     assert page.structured_content is not None
     assert [row["text"] for row in page.structured_content["rows"]] == ["ticket 0", "ticket 1"]
     assert _text(page).splitlines() == [
-        "rows (id, databit, state, text):",
+        "rows (id, databit, state, text!):",
         '[1,"support","open","ticket 0"]',
         '[2,"support","open","ticket 1"]',
         "total: 3",

@@ -14,8 +14,8 @@ from agent.events import ApprovalAsked, Event, Failed, Text, ToolFinished, ToolS
 from agent.runtime import Assistant
 from databits.actor import Actor
 from databits.errors import DatabitsError
+from databits.visible import visible
 from databits.workbench import Workbench
-from ui.text import plain
 
 SHOWN = 8  # lines of an answer
 
@@ -139,5 +139,5 @@ def _run_of(event: ToolFinished, tool: str) -> dict[str, Any] | None:
 
 
 def _short(text: str, width: int = 150) -> str:
-    line = plain(" ".join(text.split()))
+    line = visible(" ".join(text.split()))
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -2,6 +2,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from databits.model import UNTRUSTED
 from databits.operation import operation
 from databits.types import EndpointName
 
@@ -32,7 +33,7 @@ class DriftReport(BaseModel):
     tests: list[DriftTest] = []
     psi: float | None = Field(None, description="Population stability index; shown, not judged by")
     moved_labels: list[MovedShare] = []
-    moved_words: list[MovedShare] = []
+    moved_words: Annotated[list[MovedShare], UNTRUSTED] = []
     most_unlike: list[str] = Field([], description="Request ids most unlike the training data")
 
 
