@@ -73,37 +73,52 @@ class Changes:
         self._mark(change)
         return sum(len(image.ids) for image in images)
 
-    def check_undo(self, change_id: int) -> tuple[Change, list["_Image"]]:
+    def check_undo(self, change_id: int) -> tuple[Change, list["Effect"]]:
         """The change and what it did, if nothing that came later stands in the way of an undo.
 
         Raises:
             Conflict: as `undo` does.
         """
         change = self.get(change_id)
-        if change.state == "undone":
-            raise Conflict(f"Change {change_id} is undone already.")
-        images = self._images(change_id)
-        self._refuse_if_rested_upon(change_id, images)
-        return change, images
+        effects = self.effects([change_id])[change_id]
+        self.refuse_if_not_undoable(change, effects, self.newest())
+        return change, effects
 
-    def _images(self, change_id: int) -> list["_Image"]:
+    def refuse_if_not_undoable(
+        self, change: Change, effects: Sequence["Effect"], newest: int
+    ) -> None:
+        """Raises Conflict as `undo` does; `newest` as `newest` gives it."""
+        if change.state == "undone":
+            raise Conflict(f"Change {change.id} is undone already.")
+        self._refuse_if_rested_upon(change.id, effects, newest)
+
+    def newest(self) -> int:
+        """The newest change that stands; 0 when there is none."""
+        return int(
+            self._tx.value(select(func.max(changes.c.id)).where(changes.c.state == "applied")) or 0
+        )
+
+    def effects(self, ids: Sequence[int]) -> dict[int, list["Effect"]]:
+        """What changes did, by change, in the order in which they did it."""
+        self._tx.look()
         text = "" if self._tx.driver.sqlite else "::text"
         found = self._tx.driver.execute(
-            f"SELECT table_name, row_id, last_id, kind, before{text}, after{text} FROM change_rows"
-            " WHERE change_id = ? ORDER BY id",
-            (change_id,),
+            f"SELECT change_id, table_name, row_id, last_id, kind, before{text}, after{text}"
+            f" FROM change_rows WHERE change_id {self._tx.driver.listed()} ORDER BY change_id, id",
+            (self._tx.driver.ids(ids),),
         )
         parsed: dict[str | None, Any] = {None: None}  # most rows of a batch say the same
-        for row in found:
-            for said in row[4:]:
+        told: dict[int, list[Effect]] = {i: [] for i in ids}
+        for change_id, table, first, last, kind, *images in found:
+            for said in images:
                 if said not in parsed:
                     parsed[said] = json.loads(said)
-        return [
-            _Image(table, range(first, (last or first) + 1), kind, parsed[before], parsed[after])
-            for table, first, last, kind, before, after in found
-        ]
+            before, after = map(parsed.__getitem__, images)
+            rows = range(first, (last or first) + 1)
+            told[change_id].append(Effect(table, rows, kind, before, after))
+        return told
 
-    def _put_back(self, images: Sequence["_Image"]) -> None:
+    def _put_back(self, images: Sequence["Effect"]) -> None:
         # Newest image first; runs of one kind on one table go in one statement.
         for table, kind, run in _runs(images[::-1]):
             if kind == "insert":
@@ -125,8 +140,10 @@ class Changes:
             current = self.get(current.undo_of)
             state = "applied" if state == "undone" else "undone"
 
-    def _refuse_if_rested_upon(self, change_id: int, images: Sequence["_Image"]) -> None:
-        later = self._later(change_id, images)
+    def _refuse_if_rested_upon(
+        self, change_id: int, images: Sequence["Effect"], newest: int
+    ) -> None:
+        later = self._later(change_id, images) if newest > change_id else []
         if later:
             names = ", ".join(f"change {c.id} ({c.operation} by {c.actor})" for c in later[:3])
             more = f" and {len(later) - 3} more" if len(later) > 3 else ""
@@ -144,7 +161,7 @@ class Changes:
                     f"Change {change_id} can not be undone: {', '.join(found)} rest on it."
                 )
 
-    def _later(self, change_id: int, images: Sequence["_Image"]) -> list[Change]:
+    def _later(self, change_id: int, images: Sequence["Effect"]) -> list[Change]:
         """Standing changes after this one that touched the same rows and columns.
 
         An undo counts where it took back something older than this change: with something newer,
@@ -155,8 +172,6 @@ class Changes:
             changes.c.state == "applied",
             or_(changes.c.undo_of.is_(None), changes.c.undo_of < change_id),
         )
-        if self._tx.one(select(changes.c.id).where(*counts).limit(1)) is None:
-            return []
         columns: dict[tuple[str, int], set[str] | None] = {}
         for image in images:
             touched = set(image.after) if image.kind == "update" else None
@@ -207,7 +222,7 @@ class Changes:
         return among(column, self._tx.driver.sqlite, self._tx.driver.ids(ids))
 
 
-class _Image(NamedTuple):
+class Effect(NamedTuple):
     """What a change did to a row, or to all of `ids` when it inserted them."""
 
     table: str
@@ -228,9 +243,9 @@ def _where(actor: str | None, operation: str | None) -> Select[Any]:
     return query if operation is None else query.where(changes.c.operation == operation)
 
 
-def _runs(images: Sequence[_Image]) -> list[tuple[str, str, list[_Image]]]:
+def _runs(images: Sequence[Effect]) -> list[tuple[str, str, list[Effect]]]:
     """Consecutive images of one table, kind and set of columns, none of them twice the same row."""
-    found: list[tuple[str, str, list[_Image]]] = []
+    found: list[tuple[str, str, list[Effect]]] = []
     seen: set[int] = set()
     key: tuple[str, str, frozenset[str]] | None = None
     for image in images:

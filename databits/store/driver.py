@@ -147,7 +147,7 @@ class Driver:
     ) -> int:
         """Write the same new values to many rows; returns how many there are."""
         sets = setting(table, names, self.sqlite)
-        sql = f"UPDATE {table.name} SET {sets} WHERE id {self._listed()}"
+        sql = f"UPDATE {table.name} SET {sets} WHERE id {self.listed()}"
         self.execute(sql, [*values, self.ids(ids)])
         return int(self._cursor.rowcount)
 
@@ -173,16 +173,17 @@ class Driver:
             f"INSERT INTO change_rows (id, change_id, table_name, row_id, kind, before, after)"
             f" SELECT ? + row_number() OVER (ORDER BY id), ?, ?{cast}, id, ?{cast},"
             f" {build}({pairs}), ?{'' if self.sqlite else '::jsonb'}"
-            f" FROM {table.name} WHERE id {self._listed()}",
+            f" FROM {table.name} WHERE id {self.listed()}",
             [first - 1, change_id, table.name, kind, after, self.ids(ids)],
         )
         return int(self._cursor.rowcount)
 
     def delete(self, table: Table, ids: Iterable[int]) -> int:
-        self.execute(f"DELETE FROM {table.name} WHERE id {self._listed()}", [self.ids(ids)])
+        self.execute(f"DELETE FROM {table.name} WHERE id {self.listed()}", [self.ids(ids)])
         return int(self._cursor.rowcount)
 
-    def _listed(self) -> str:
+    def listed(self) -> str:
+        """A column is one of many values, which `ids` gives as a parameter."""
         return "IN (SELECT value FROM json_each(?))" if self.sqlite else "= ANY(?)"
 
     def _tell(self, sql: str, error: BaseException) -> NoReturn:

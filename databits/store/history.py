@@ -1,11 +1,13 @@
 """The list of changes as a person reads it: filtered, in words, with what stands in the way of an undo."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Row, Select, exists, func, or_, select, union
 
 from databits.errors import DatabitsError
-from databits.store.changes import Changes
+from databits.model import Change
+from databits.store.changes import Changes, Effect
 from databits.store.item_history import ItemHistory
 from databits.store.names import in_words
 from databits.store.shapes import Event, ListedChange, Node, Wanted
@@ -46,7 +48,10 @@ class History:
         query = select(changes).where(*self._where(wanted)).order_by(changes.c.id.desc())
         if after:
             query = query.where(changes.c.id < after)
-        return [self._listed(row) for row in self._tx.rows(query.limit(limit))]
+        rows = self._tx.rows(query.limit(limit))
+        past = Changes(self._tx)
+        newest, effects = past.newest(), past.effects([r.id for r in rows if r.rows <= _IMAGES])
+        return [self._listed(row, effects.get(row.id), newest) for row in rows]
 
     def count(self, wanted: Wanted) -> int:
         """How many there are, up to `COUNTED`."""
@@ -93,48 +98,59 @@ class History:
             parts.append(_ranges_with(items.c.databit_id, asset.id, only_ranges=True))
         return changes.c.id.in_(union(*parts))
 
-    def _listed(self, row: Row[Any]) -> ListedChange:
-        blocked = self._blocked(row)
+    def _listed(self, row: Row[Any], effects: Sequence[Effect] | None, newest: int) -> ListedChange:
+        """A change in a list.
+
+        Args:
+            effects: What it did; None where that is much, and not read yet.
+        """
+        parts = self._parts(row.id) if effects is None else [(e.table, e.ids) for e in effects]
+        blocked = self._blocked(row, effects, newest)
         return ListedChange(
             **row._asdict(),
-            what=self.in_words(row.id, row.rows),
+            what=self._in_words(parts, row.rows),
             undoable=not blocked if blocked is not None else None,
             blocked=blocked or "",
         )
 
-    def in_words(self, change_id: int, rows: int) -> str:
-        """What a change touched: `dataset support@2, 60 rows of datasets (…)`."""
-        images = self._tx.rows(
+    def _parts(self, change_id: int) -> list[tuple[str, range]]:
+        """The first rows that a change touched, by table."""
+        found = self._tx.rows(
             select(change_rows.c.table_name, change_rows.c.row_id, change_rows.c.last_id)
             .where(change_rows.c.change_id == change_id)
             .order_by(change_rows.c.id)
             .limit(_IMAGES + 1)
         )
+        return [(r.table_name, range(r.row_id, (r.last_id or r.row_id) + 1)) for r in found]
+
+    def _in_words(self, parts: Sequence[tuple[str, range]], rows: int) -> str:
+        """What a change touched: `dataset support@2, 60 rows of datasets (…)`."""
         touched: dict[str, dict[int, None]] = {}
         counts: dict[str, int] = {}
         seen: set[tuple[str, int]] = set()
-        for image in images[:_IMAGES]:
-            last = image.last_id or image.row_id
-            first_ones = range(image.row_id, min(last, image.row_id + 4) + 1)
-            touched.setdefault(image.table_name, {}).update(dict.fromkeys(first_ones))
-            if (image.table_name, image.row_id) not in seen:
-                seen.add((image.table_name, image.row_id))
-                counts[image.table_name] = counts.get(image.table_name, 0) + last - image.row_id + 1
+        for table, ids in parts[:_IMAGES]:
+            touched.setdefault(table, {}).update(dict.fromkeys(ids[:5]))
+            if (table, ids[0]) not in seen:
+                seen.add((table, ids[0]))
+                counts[table] = counts.get(table, 0) + len(ids)
         told = [
             in_words(self._tx, table, list(touched[table]), counts[table])
             for table in sorted(touched, key=_rank)
         ]
-        if len(images) > _IMAGES:
+        if len(parts) > _IMAGES:
             known = max(0, rows - sum(counts.values()))
             told.append(f"{known:,} rows more")
         return ", ".join(dict.fromkeys(told))
 
-    def _blocked(self, row: Row[Any]) -> str | None:
+    def _blocked(self, row: Row[Any], effects: Sequence[Effect] | None, newest: int) -> str | None:
         """Why a change can not be undone now, as undo_change says it; None when it is too large."""
         if row.rows > _FOLLOWED and row.state != "undone":
             return None
+        past = Changes(self._tx)
+        if effects is None and row.state != "undone":
+            effects = past.effects([row.id])[row.id]
         try:
-            Changes(self._tx).check_undo(row.id)
+            past.refuse_if_not_undoable(Change.model_validate(row), effects or (), newest)
         except DatabitsError as error:
             return str(error)
         return ""

@@ -46,21 +46,21 @@ class Transaction:
         self.wrote = True  # for all we know
         self.ledger.known.clear()
         self.ledger.ahead.clear()
-        self._look()
+        self.look()
         return self._db
 
     # reading ------------------------------------------------------------------------------
 
     def rows(self, statement: Executable) -> Sequence[Row[Any]]:
-        self._look()
+        self.look()
         return self._db.execute(statement).all()
 
     def one(self, statement: Executable) -> Row[Any] | None:
-        self._look()
+        self.look()
         return self._db.execute(statement).first()
 
     def value(self, statement: Executable) -> Any:
-        self._look()
+        self.look()
         return self._db.execute(statement).scalar()
 
     def get(self, table: Table, row_id: int) -> Row[Any] | None:
@@ -86,7 +86,8 @@ class Transaction:
         found: T = known[key]
         return found
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """See to it that all that was written so far is in the database."""
         if self.ledger.pending:
             self.ledger.flush()
 
