@@ -29,7 +29,7 @@ from mcp.types import (
     UnsubscribeRequestParams,
 )
 
-from mcp_server import completions, prompts, resource_list, resources, subscriptions
+from mcp_server import completions, prompts, resource_list, resources, sessions, subscriptions
 from mcp_server.others import Others
 from mcp_server.reading import Ctx, Reader
 from mcp_server.watching import MOST
@@ -54,7 +54,7 @@ def serve(reader: Reader, others: Others) -> None:
         ("resources/templates/list", PaginatedRequestParams, methods.list_templates),
         ("resources/read", ReadResourceRequestParams, methods.read_resource),
         ("resources/subscribe", SubscribeRequestParams, methods.subscribe),
-        ("resources/unsubscribe", UnsubscribeRequestParams, subscriptions.unsubscribe),
+        ("resources/unsubscribe", UnsubscribeRequestParams, sessions.unsubscribe),
         ("subscriptions/listen", SubscriptionsListenRequestParams, methods.listen),
         ("prompts/list", PaginatedRequestParams, methods.list_prompts),
         ("prompts/get", GetPromptRequestParams, methods.get_prompt),
@@ -73,14 +73,13 @@ class Methods:
     async def list_resources(self, ctx: Ctx, params: PaginatedRequestParams) -> ListResourcesResult:
         theirs = (await self.others.answer("resources/list", ctx)).resources
         rows, on = await resource_list.page(self.reader, ctx, params.cursor, theirs)
-        await subscriptions.has_read_list(self.reader, ctx)
         return ListResourcesResult(resources=rows, next_cursor=on)
 
     async def list_templates(
         self, ctx: Ctx, _: PaginatedRequestParams
     ) -> ListResourceTemplatesResult:
         theirs = (await self.others.answer("resources/templates/list", ctx)).resource_templates
-        rows = [*resources.templates(self.reader, ctx), *theirs]
+        rows = [*resources.templates(await self.reader.view(ctx)), *theirs]
         return ListResourceTemplatesResult(resource_templates=rows)
 
     async def read_resource(
@@ -94,10 +93,8 @@ class Methods:
 
     async def subscribe(self, ctx: Ctx, params: SubscribeRequestParams) -> EmptyResult:
         if await self.others.have(ctx, params.uri):
-            return await subscriptions.subscribe_theirs(
-                self.reader, ctx, params.uri, self.others.bus
-            )
-        return await subscriptions.subscribe(self.reader, ctx, params)
+            return await sessions.subscribe_theirs(self.reader, ctx, params.uri, self.others.bus)
+        return await sessions.subscribe(self.reader, ctx, params)
 
     async def listen(
         self, ctx: Ctx, params: SubscriptionsListenRequestParams
@@ -108,7 +105,7 @@ class Methods:
 
     async def list_prompts(self, ctx: Ctx, _: PaginatedRequestParams) -> ListPromptsResult:
         theirs = (await self.others.answer("prompts/list", ctx)).prompts
-        ours = [p.listed() for p in prompts.offered(self.reader, ctx)]
+        ours = [p.listed() for p in prompts.offered(await self.reader.view(ctx))]
         return ListPromptsResult(prompts=[*ours, *theirs])
 
     async def get_prompt(

@@ -20,9 +20,11 @@ from mcp.types import Prompt as Listed
 
 from databits.errors import DatabitsError
 from databits.model import NameKind
+from databits.operation import CATALOGUE
 from mcp_server import prompt_data
 from mcp_server.marked import IT_IS_DATA, marked
 from mcp_server.reading import Ctx, Reader, protocol_error
+from mcp_server.surface import View
 from prompts import load
 
 _PLACEHOLDER = re.compile(r"\{\{ ([a-z]+) \}\}")
@@ -123,15 +125,17 @@ PROMPTS = (
 )
 
 
-def offered(reader: Reader, ctx: Ctx) -> list[Prompt]:
-    return [p for p in PROMPTS if all(reader.offers(ctx, name) for name in p.reads)]
+def offered(view: View) -> list[Prompt]:
+    """The prompts whose data a caller may read."""
+    return [p for p in PROMPTS if all(view.may_run(CATALOGUE[name]) for name in p.reads)]
 
 
 def find(reader: Reader, ctx: Ctx, name: str) -> Prompt:
     """Raises:
     MCPError: when there is none of that name for this caller.
     """
-    known = {p.name: p for p in offered(reader, ctx)}
+    # A role that does not cover what it reads is the workbench's to refuse, in its own words.
+    known = {p.name: p for p in offered(reader.limits(ctx))}
     if name not in known:
         raise MCPError(
             INVALID_PARAMS,

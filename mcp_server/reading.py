@@ -19,7 +19,7 @@ from databits.errors import DatabitsError, Invalid, NotFound
 from databits.operation import CATALOGUE
 from databits.ports import Runner
 from mcp_server.auth import Identify
-from mcp_server.surface import Surface
+from mcp_server.surface import Surface, View
 from mcp_server.threads import in_thread
 
 Ctx = ServerRequestContext[Any, Any]
@@ -48,6 +48,19 @@ class Reader:
         """
         found = (self.renew or self.identify)(Context(request_context=ctx))
         return replace(found, person=False, trace=None)  # no call is going on by now
+
+    @property
+    def roles_change(self) -> bool:
+        """Whether what a caller sees may change while the server runs, with a grant."""
+        return self.renew is not None
+
+    def limits(self, ctx: Ctx) -> View:
+        """What the caller may use, whatever their role."""
+        return self.surface.limits(ctx)
+
+    async def view(self, ctx: Ctx) -> View:
+        """What the caller may use in their role."""
+        return await self.surface.view(ctx)
 
     def offers(self, ctx: Ctx, name: str) -> bool:
         """Whether an operation is within what this server and the request are limited to."""

@@ -21,9 +21,11 @@ from pydantic import BaseModel
 
 from databits.errors import DatabitsError
 from databits.model import Run
+from databits.operation import CATALOGUE
 from databits.visible import visible_json
 from mcp_server.reading import UNTRUSTED, Ctx, Reader, protocol_error
 from mcp_server.reply import as_text
+from mcp_server.surface import View
 
 JSON, TEXT = "application/json", "text/plain"
 KEEPS_MS = 1_000
@@ -180,7 +182,8 @@ def find(uri: str) -> tuple[Address, dict[str, Any]]:
     )
 
 
-def templates(reader: Reader, ctx: Ctx) -> list[ResourceTemplate]:
+def templates(view: View) -> list[ResourceTemplate]:
+    """The templates that a caller can do something with."""
     return [
         ResourceTemplate(
             uri_template=str(a.template),
@@ -190,7 +193,7 @@ def templates(reader: Reader, ctx: Ctx) -> list[ResourceTemplate]:
             mime_type=a.mime,
         )
         for a in ADDRESSES
-        if reader.offers(ctx, a.operation)
+        if view.may_run(CATALOGUE[a.operation])
     ]
 
 

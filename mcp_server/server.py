@@ -32,7 +32,7 @@ from mcp_server.reading import Reader
 from mcp_server.reply import refusal, reply
 from mcp_server.run_tasks import RunTasks
 from mcp_server.sealing import ANSWER_WITHIN_S
-from mcp_server.subscriptions import honest
+from mcp_server.subscriptions import told_of_lists
 from mcp_server.surface import Narrowing, Request, RoleOf, Surface, View
 from mcp_server.tasks import Tasks, listening
 from mcp_server.threads import in_thread, progress_to
@@ -114,7 +114,13 @@ def build_server(
         extensions=[cards_of(operations), *([Tasks(sources)] if sources else [])],
         request_state_security=sealing or RequestStateSecurity.ephemeral(ttl=ANSWER_WITHIN_S),
         cache_hints=methods.HINTS,
-        middleware=[in_pages, honest(addition is not None), listening, surface, *middleware],
+        middleware=[
+            in_pages,
+            told_of_lists(reader, addition is not None),
+            listening,
+            surface,
+            *middleware,
+        ],
         lifespan=lambda _: watching(runner),
         subscriptions=bus,
         log_level="WARNING",

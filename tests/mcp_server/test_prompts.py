@@ -176,9 +176,12 @@ async def test_prompts_hold_to_role_and_toolsets(
     grow(1)
     workbench.settings = workbench.settings.model_copy(update={"role": "viewer", "user": "vi"})
     async with connect(era) as client:
+        names = [p.name for p in (await client.list_prompts()).prompts]
+        assert names == ["review_session", "release_check", "incident_triage", "weekly_review"]
         assert await client.get_prompt("review_session", {"databit": "support"})
         error = await refused(client, "labelling_guide", {"databit": "support"})
         assert "labeler" in error.message
+    workbench.settings = workbench.settings.model_copy(update={"role": "labeler"})
     async with connect(era, toolsets=["template", "curate"]) as client:
         names = [p.name for p in (await client.list_prompts()).prompts]
         assert names == ["labelling_guide", "review_session"]

@@ -132,6 +132,9 @@ async def test_a_role_holds_for_resources_as_it_does_for_tools(
     async with connect(era) as client:
         assert json.loads(text(await client.read_resource("databit://support")))["items"] == 1
         error = await refused(client, "item://1")
+        templates = (await client.list_resource_templates()).resource_templates
+    assert not {t.name for t in templates} & {"item_item", "source_source"}
+    assert len(templates) == len(resources.ADDRESSES) - 2
     assert error.data == {"kind": "Not allowed", "uri": "item://1"}
     assert "labeler" in error.message
     events = workbench.database.read(lambda store: store.audit.page(0, 1))

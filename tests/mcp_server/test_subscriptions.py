@@ -42,8 +42,8 @@ PATIENCE_S = 20
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcp_server.subscriptions.PACE_S", 0.01)
-    monkeypatch.setattr("mcp_server.subscriptions.LIST_PACE_S", 0.01)
+    for name in ("waits.PACE_S", "sessions.PACE_S", "sessions.LIST_PACE_S"):
+        monkeypatch.setattr(f"mcp_server.{name}", 0.01)
     monkeypatch.setattr("mcp_server.watching.SHARE", 0.1)
 
 
@@ -103,6 +103,8 @@ class Ear:
             self.hear(message.params.uri)
         elif method == "notifications/resources/list_changed":
             self.hear(LIST)
+        elif method.endswith("/list_changed"):
+            self.hear(method)
 
 
 @asynccontextmanager
@@ -480,6 +482,43 @@ async def test_over_http_a_token_that_is_revoked_hears_no_more(
                 assert ear.heard == []
                 with pytest.raises((MCPError, httpx2.HTTPError, NotAllowed)):
                     await client.read_resource("item://1")
+
+
+async def test_over_http_a_grant_changes_the_lists_of_tools_and_prompts(
+    workbench: Workbench, grow: Grow, era: str
+) -> None:
+    grow(1)
+    admin = person(workbench).through("command", person=True)
+    workbench.run("add_person", {"person": "ana", "role": "admin"}, admin)
+    workbench.run("add_person", {"person": "lu", "role": "viewer"}, admin)
+    asked = {"name": "ci", "role": "reviewer", "person": "lu"}
+    made: Any = workbench.run("create_token", asked, admin)
+    heard: list[str] = []
+
+    async def hear(message: Any) -> None:
+        heard.append(getattr(message, "method", ""))
+
+    async with on_a_port(workbench) as url:
+        headers = {"authorization": f"Bearer {made.secret}"}
+        async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+            transport = streamable_http_client(url, http_client=http)
+            how = "legacy" if era == "legacy" else "auto"
+            async with Client(transport, mode=how, message_handler=hear) as client:
+                said = client.server_capabilities
+                assert said.tools is not None
+                assert said.prompts is not None
+                assert (said.tools.list_changed, said.prompts.list_changed) == (True, True)
+                before = len((await client.list_prompts()).prompts)
+                await client.list_tools()
+                async with AsyncExitStack() as stack:
+                    if era != "legacy":
+                        stream = client.listen(tools_list_changed=True, prompts_list_changed=True)
+                        await stack.enter_async_context(stream)
+                    workbench.run("grant_role", {"person": "lu", "role": "labeler"}, admin)
+                    for name in ("tools", "prompts"):
+                        await until(lambda name=name: f"notifications/{name}/list_changed" in heard)
+                after = await client.list_prompts(cache_mode="bypass")
+                assert len(after.prompts) > before
 
 
 async def test_over_http_a_client_that_hangs_up_leaves_nothing_behind(
