@@ -8,6 +8,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
+from mcp_server.apps import CARDS
 from tests.clients import day
 from tests.clients.conftest import COMMAND, Place
 from tests.nodes import node, package
@@ -32,6 +33,17 @@ async def test_every_schema_suits_every_host(served: Place, place: Place, over: 
     listed = await inspect(*target, "--method", "tools/list", "--strict")
     assert listed.returncode == 0, listed.stderr
     assert len(json.loads(listed.stdout)["tools"]) >= len(day.NEEDED)
+
+
+async def test_it_finds_the_cards_and_their_tools(served: Place) -> None:
+    listed = await inspect(served.url, "--method", "tools/list", "--app-info")
+    assert listed.returncode == 0, listed.stderr
+    told = [json.loads(line) for line in listed.stdout.splitlines()]
+    shown = {app["toolName"]: app for app in told if app["hasApp"]}
+    assert {name: app["resourceUri"] for name, app in shown.items()} == {
+        tool: card.uri for card in CARDS for tool in card.tools
+    }
+    assert all(app["csp"] == {} for app in shown.values()), "no origin is asked for"
 
 
 async def test_a_day_over_http_a_process_a_call(served: Place) -> None:
