@@ -285,14 +285,20 @@ def test_taken_down_it_gives_back_what_it_claimed_itself(show: Show, suggested: 
     assert set(holders(suggested)) == {1}, "the model's claim is the model's"
 
 
-def test_many_labels_are_found_by_typing(show: Show, suggested: Desk) -> None:
-    suggested("create_databit", name="wide", labels=[f"topic {n:02d}" for n in range(1, 31)])
+def test_many_labels_are_found_by_typing_and_have_their_guidelines(
+    show: Show, suggested: Desk
+) -> None:
+    labels = [f"topic {n:02d}" for n in range(1, 31)]
+    guide = {"topic 27": "When it is the 27th."}
+    suggested("create_databit", name="wide", labels=labels, guidelines=guide)
     suggested("queue_items", databit="wide", source="tickets")
     card = show(suggested).open("claim_items", {"databit": "wide"})
     first = len(TICKETS) + 1
     card.at(first)
     card.press("/")
     card.page.keyboard.type("27")
+    only = card.get("labels").get_by_role("button")
+    assert only.all_inner_texts() == ["topic 27\nWhen it is the 27th."], "with its guideline"
     card.page.keyboard.press("Enter")
     card.at(first + 1)
     assert state(suggested, first) == ("approved", "topic 27")
