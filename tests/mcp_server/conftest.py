@@ -16,6 +16,7 @@ from databits.settings import Settings
 from databits.workbench import Workbench
 from mcp_server.auth import identify_local, local_actor
 from mcp_server.server import build_server
+from tests.mcp_server.tasks_client import prepare
 
 Answer = Callable[[ElicitRequestFormParams], ElicitResult]
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
@@ -104,3 +105,9 @@ def connect(workbench: Workbench) -> Connect:
             yield client
 
     return connected
+
+
+@pytest.fixture
+def labelled(workbench: Workbench, settings: Settings, tmp_path: Path) -> Workbench:
+    prepare(workbench, settings, tmp_path)
+    return workbench

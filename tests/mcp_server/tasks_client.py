@@ -1,6 +1,7 @@
 """A client that knows tasks, as the SDK lets one be written: it polls for results by itself, or hands out handles."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import anyio
@@ -11,9 +12,14 @@ from mcp.types import CallToolResult, Request, Result
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
+from databits.settings import Settings
+from mcp_server.auth import local_actor
 from mcp_server.tasks import IDENTIFIER
+from tests.conftest import TICKETS
 
 ENDED = ("completed", "failed", "cancelled")
+PRELABEL = "prelabel_items", {"databit": "support"}
+ASSEMBLE = "assemble_dataset", {"databit": "support"}
 
 
 class Handle(Result):
@@ -71,3 +77,21 @@ async def begin(client: Client, name: str, arguments: dict[str, Any]) -> dict[st
     result = await client.session.call_tool(name, arguments, allow_claimed=True)
     assert isinstance(result, Handle), result
     return cast(dict[str, Any], result.model_dump(by_alias=True, mode="json"))
+
+
+def prepare(runner: Any, settings: Settings, folder: Path) -> None:
+    """Eighteen tickets, every one approved under its label, in the Databit `support`."""
+    me = local_actor(settings, "test")
+    lines = ["text,topic", *(f'"{text}",{topic}' for text, topic in TICKETS)]
+    (folder / "tickets.csv").write_text("\n".join(lines), encoding="utf-8")
+    labels = ["billing", "login", "shipping"]
+    for name, arguments in (
+        ("import_files", {"path": str(folder / "tickets.csv")}),
+        ("create_databit", {"name": "support", "labels": labels}),
+        ("queue_items", {"databit": "support", "source": "tickets"}),
+    ):
+        runner.run(name, arguments, me)
+    for label in labels:
+        ids = [n for n, (_, topic) in enumerate(TICKETS, 1) if topic == label]
+        said = {"databit": "support", "items": ids, "label": label}
+        runner.run("correct_labels", said, me)
