@@ -6,6 +6,7 @@ DatabitsError            an anticipated failure; its text is shown to the caller
 ├─ Conflict              the thing is in a state that rules the operation out
 ├─ NotReady              something must happen first; the text says which operation does it
 ├─ NotAllowed            the actor may not do this; the text says who may
+├─ OverQuota             the actor has too much under way; the text says what to wait for
 ├─ Unavailable           an engine, an extra or a server is missing; the text says how to get it
 └─ Cancelled             somebody cancelled the run
 
@@ -39,6 +40,10 @@ class NotReady(DatabitsError):
 
 class NotAllowed(DatabitsError):
     phrase = "Not allowed"
+
+
+class OverQuota(DatabitsError):
+    phrase = "Over quota"
 
 
 class Unavailable(DatabitsError):

@@ -85,6 +85,17 @@ class Settings(BaseSettings):
     body_mb: int = Field(
         4, ge=1, le=1024, description="Largest body of a request to `/mcp`, in MB."
     )
+    requests_per_minute: int = Field(
+        6000,
+        ge=0,
+        description="Requests to `/mcp` that one person may send in a minute, a third of them at once; 0: no limit.",
+    )
+    calls_at_once: int = Field(
+        64, ge=1, description="Tool calls over HTTP that one person may have under way."
+    )
+    sessions_each: int = Field(
+        100, ge=1, description="MCP sessions that one person may have open over HTTP."
+    )
     question_keys: list[Annotated[SecretStr, Field(min_length=32)]] = Field(
         [],
         description="Keys that MCP servers on several machines seal their questions with: the first seals, each "

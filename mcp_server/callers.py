@@ -22,6 +22,7 @@ from databits.actor import Actor, Role, Surface
 from databits.errors import NotAllowed
 from databits.workbench import Workbench
 from mcp_server.auth import local_actor
+from mcp_server.protected import metadata_url
 from mcp_server.tracing import within_trace_of
 
 Scope = MutableMapping[str, Any]
@@ -157,7 +158,8 @@ class Authenticated:
             try:
                 caller = await anyio.to_thread.run_sync(again)
             except NotAllowed as error:
-                await unauthorized(send, str(error), given=bool(_bearer(scope)))
+                named = metadata_url(scope) if self._surface == "mcp" else ""
+                await unauthorized(send, str(error), given=bool(_bearer(scope)), metadata=named)
                 return
             known = {CALLER: caller, AGAIN: again}
             scope = {**scope, **_principal(scope), **known, "headers": _plain(scope)}
@@ -165,13 +167,19 @@ class Authenticated:
             await self._app(scope, receive, send)
 
 
-async def unauthorized(send: Send, message: str, *, given: bool = False) -> None:
+async def unauthorized(
+    send: Send, message: str, *, given: bool = False, metadata: str = ""
+) -> None:
     """Answer 401 in the shape of the gateway's errors, and say how to come in.
 
     Args:
         given: whether there was a token, which then is what was wrong.
+        metadata: where the resource describes itself (RFC 9728).
     """
-    challenge = 'Bearer error="invalid_token"' if given else "Bearer"
+    said = ['error="invalid_token"'] if given else []
+    if metadata:
+        said.append(f'resource_metadata="{metadata}"')
+    challenge = f"Bearer {', '.join(said)}".strip()
     body = json.dumps({"error_code": "UNAUTHENTICATED", "message": message}).encode()
     headers = [
         (b"content-type", b"application/json"),

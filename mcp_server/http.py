@@ -27,7 +27,9 @@ from mcp_server.callers import (
     caller_in,
     callers_of,
 )
+from mcp_server.limits import Limited, at_once
 from mcp_server.plainly import MB, Plainly
+from mcp_server.protected import metadata_routes
 from mcp_server.sealing import sealed_by
 from mcp_server.server import build_server
 from mcp_server.surface import Narrowing
@@ -78,6 +80,7 @@ def http_app(
         role_of=None if identify else partial(_best_role, callers_of(workbench)),
         sealing=sealed_by(settings),
         addition=addition,
+        middleware=[at_once(settings.calls_at_once, _person)] if identify is None else (),
     )
     # The answers of a call are streamed, so that progress and questions arrive while it runs.
     app = server.streamable_http_app(
@@ -88,8 +91,12 @@ def http_app(
     )
     inside: AsgiApp = Plainly(app, settings.body_mb)
     if identify is None:
-        inside = Authenticated(inside, callers_of(workbench), "mcp")
-    return HttpApp([Route(PATH, endpoint=inside)], server.session_manager.run)
+        # The SDK has no public name for what it has open.
+        sessions = server.session_manager._server_instances
+        limited = Limited(inside, settings, lambda: sessions.keys())
+        inside = Authenticated(limited, callers_of(workbench), "mcp")
+    routes = [Route(PATH, endpoint=inside), *metadata_routes(PATH)]
+    return HttpApp(routes, server.session_manager.run)
 
 
 def identify_caller(ctx: Context[Any, Any] | None) -> Actor:
@@ -133,6 +140,10 @@ def _by_headers(ctx: ServerRequestContext[Any, Any]) -> Narrowing:
 
 def _best_role(callers: Callers, ctx: ServerRequestContext[Any, Any]) -> Role:
     return callers.best_role(_caller(ctx).actor)
+
+
+def _person(ctx: ServerRequestContext[Any, Any]) -> str:
+    return _caller(ctx).actor.name
 
 
 def _caller(ctx: ServerRequestContext[Any, Any]) -> Caller:

@@ -174,3 +174,18 @@ def test_commands_find_the_server_and_it_goes_without_a_trace(workbench: Embedde
         assert listed.model_dump()["total"] == 0
     assert serving(home) is None
     assert not (home / "server.json").exists()
+
+
+def test_mcp_answers_to_the_names_in_the_settings_and_to_pages_of_its_own_only(
+    workbench: Embedded,
+) -> None:
+    settings = workbench.settings.model_copy(update={"hosts": ["bits.example"]})
+    named = TestClient(build_app(settings, workbench), base_url="http://bits.example")
+    where = "/.well-known/oauth-protected-resource/mcp"
+    assert named.get(where).json()["resource"] == "http://bits.example/mcp"
+    foreign = TestClient(build_app(settings, workbench), base_url="http://evil.example")
+    for headers in ({}, {"Origin": "http://bits.example"}):
+        assert foreign.post("/mcp", json={}, headers=headers).status_code == 403
+        assert foreign.get(where, headers=headers).status_code == 403
+    for origin in ("http://evil.example", "null", "http://bits.example.evil.example"):
+        assert named.post("/mcp", json={}, headers={"Origin": origin}).status_code == 403
