@@ -15,6 +15,7 @@ from mcp.types import CallToolResult, TextContent
 from databits.errors import Conflict, NotFound
 from databits.model import Run, RunState
 from databits.operation import CATALOGUE
+from databits.visible import visible
 from mcp_server.confirm import Outcome
 from mcp_server.handles import id_of
 from mcp_server.reading import Ctx, Reader
@@ -85,16 +86,17 @@ def as_task(run: Run) -> Task:
 
 def _in_words(run: Run) -> str:
     if run.state == "running":
-        return f"{run.progress:.0%}: {run.message}"
-    return (run.error if run.state in ("failed", "cancelled") else "") or run.message
+        return visible(f"{run.progress:.0%}: {run.message}")
+    return visible((run.error if run.state in ("failed", "cancelled") else "") or run.message)
 
 
 def _result(run: Run) -> CallToolResult:
     """What the tool would have returned, had the caller waited for it."""
     if run.state == "failed":
-        text = run.error or "Failed: the run says no more."
+        text = visible(run.error or "Failed: the run says no more.")
         return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
-    if CATALOGUE[run.operation].effect == "consequential":
-        return reply(Outcome[Any](result=run.result))
+    op = CATALOGUE[run.operation]
+    if op.effect == "consequential":
+        return reply(Outcome[Any](result=run.result), kind=Outcome[op.output])  # type: ignore[name-defined]
     # The log is for those who watch; get_run has it.
     return reply(run.model_copy(update={"log": []}))

@@ -108,7 +108,7 @@ def tools(runner: Runner, desk: Desk) -> list[Tool]:
     async def begin(name: str, arguments: dict[str, Any], ctx: Ctx) -> CallToolResult:
         run = await in_thread(runner.run, name, arguments, identify_caller(ctx))
         assert isinstance(run, Run)
-        return reply(run.model_dump(mode="json"), how_to_follow(run), leaves(run))
+        return reply(run, how_to_follow(run), leaves(run))
 
     def asking(name: str, ctx: Ctx, **questions: Any) -> CallToolResult:
         asked = {key: q.model_dump(by_alias=True, mode="json") for key, q in questions.items()}

@@ -116,10 +116,10 @@ async def test_a_running_task_tells_its_progress_in_words(
     async with connect(extensions=[Follows()]) as client:
         handle = await begin(client, *ASSEMBLE)
         run = int(handle["taskId"].partition("-")[0])
-        values = {"state": "running", "progress": 0.42, "message": "splitting"}
+        values = {"state": "running", "progress": 0.42, "message": "splitting \u202e"}
         labelled.database.write(lambda store: store.runs.set(run, **values))
         found = await ask(client.session, "get", handle["taskId"])
-    assert (found["status"], found["statusMessage"]) == ("working", "42%: splitting")
+    assert (found["status"], found["statusMessage"]) == ("working", r"42%: splitting \u202e")
 
 
 async def test_a_run_that_fails_is_a_completed_task_with_an_error_for_the_model(
