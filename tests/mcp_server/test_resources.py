@@ -14,7 +14,6 @@ from databits.operation import find as operation
 from databits.workbench import Workbench
 from mcp_server import resource_list, resources
 from mcp_server.auth import local_actor
-from mcp_server.reading import UNTRUSTED
 from tests.mcp_server.conftest import Connect, Grow
 from tests.mcp_server.test_http import HOME, served
 
@@ -108,10 +107,10 @@ async def test_what_does_not_exist_is_the_protocols_not_found_and_says_what_does
 async def test_texts_from_files_are_marked_as_data(connect: Connect, grow: Grow, era: str) -> None:
     grow(1)
     async with connect(era) as client:
-        for uri in ("item://1", "source://tickets-0"):
+        for uri, where in (("item://1", "record.text"), ("source://tickets-0", "rows.text")):
             found = await client.read_resource(uri)
-            assert found.contents[0].meta == {"databits/untrusted": True}
-            assert text(found, 1) == UNTRUSTED
+            assert where in (found.contents[0].meta or {})["databits/untrusted"]
+            assert text(found, 1) == resources.IT_IS_DATA
         assert len((await client.read_resource("databit://support")).contents) == 1
 
 
