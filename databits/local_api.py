@@ -12,18 +12,25 @@ from threading import Thread
 from typing import Any, Protocol
 
 from databits.actor import Actor
-from databits.change import actor_of
-from databits.errors import Conflict, DatabitsError, Invalid
-from databits.remote import ALLOWED, Gone, announce, envelope, refusal, withdraw
+from databits.change import Progress, actor_of
+from databits.errors import Cancelled, Conflict, DatabitsError, Invalid
+from databits.remote import ALLOWED, STEP, Gone, announce, envelope, refusal, withdraw
 from databits.settings import Settings
 from databits.workbench import Workbench
 
 log = logging.getLogger("databits")
+GONE = "Whoever asked has gone; nothing was changed."
 BODY = 64 * 2**20  # bytes of a call at most
 
 
-def answer(workbench: Workbench, verb: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Perform one call; a refusal comes back as data."""
+def answer(
+    workbench: Workbench, verb: str, body: dict[str, Any], progress: Progress | None = None
+) -> dict[str, Any]:
+    """Perform one call; a refusal comes back as data.
+
+    Args:
+        progress: Told of the steps of a call that wants them told; it may end the call.
+    """
     try:
         if verb not in ALLOWED:
             raise Invalid(f"There is no such call. Calls: {', '.join(sorted(ALLOWED))}.")
@@ -41,7 +48,9 @@ def answer(workbench: Workbench, verb: str, body: dict[str, Any]) -> dict[str, A
                 "kind": "plan",
                 "data": workbench.propose(name, arguments, actor).model_dump(mode="json"),
             }
-        return envelope(name, workbench.run(name, arguments, actor, key=body.get("key")))
+        steps = progress if body.get("steps") else None
+        done = workbench.run(name, arguments, actor, progress=steps, key=body.get("key"))
+        return envelope(name, done)
     except DatabitsError as error:
         return refusal(error)
 
@@ -54,7 +63,9 @@ def _carry_out(workbench: Workbench, plan_id: int) -> dict[str, Any]:
 class Answers(Protocol):
     """The workspace as the small server needs it."""
 
-    def answer(self, verb: str, body: dict[str, Any]) -> dict[str, Any]: ...
+    def answer(
+        self, verb: str, body: dict[str, Any], progress: Progress | None = None
+    ) -> dict[str, Any]: ...
 
     def hand_over(self) -> None: ...
 
@@ -82,8 +93,15 @@ class _Http(ThreadingHTTPServer):
     local: LocalServer
 
 
+def step(done: float, message: str) -> bytes:
+    """A line that says how far a call is."""
+    return json.dumps({STEP: [done, message]}).encode() + b"\n"
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Http
+    _begun = False
+    """Whether the head of the answer has been sent: its last line is what is left to say."""
     timeout = 60
 
     def do_GET(self) -> None:
@@ -114,14 +132,28 @@ class _Handler(BaseHTTPRequestHandler):
         workspace = self.server.local.workspace
         try:
             if verb != "hand_over":
-                return workspace.answer(verb, body)
+                return workspace.answer(verb, body, self._step)
             workspace.hand_over()  # ends this server, but not this answer
         except Conflict as error:
             return refusal(error)
         return {"kind": "handed over"}
 
+    def _step(self, done: float, message: str) -> None:
+        try:
+            if not self._begun:
+                self._begun = True
+                self.send_response(200)
+                self.send_header("Content-Type", "application/x-ndjson")
+                self.end_headers()
+            self.wfile.write(step(done, message))
+        except OSError:
+            raise Cancelled(GONE) from None
+
     def _reply(self, found: dict[str, Any], status: int = 200) -> None:
         data = json.dumps(found).encode()
+        if self._begun:
+            self.wfile.write(data)
+            return
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

@@ -26,6 +26,8 @@ from databits.settings import Settings
 
 FILE = "server.json"
 ALLOWED = frozenset({"run", "propose", "carry_out", "pulse", "names"})
+STEP = "step"
+"""Key of the lines that come before the answer of a call that was asked for its steps."""
 NOT_PERFORMED = (
     401,
     503,
@@ -126,7 +128,7 @@ class Remote:
         key: str | None = None,
     ) -> BaseModel:
         said = {"name": name, "arguments": dict(arguments), "key": key}
-        return self._result(name, self._post("run", said, actor))
+        return self._result(name, self._post("run", said, actor, progress))
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         found = self._post("propose", {"name": name, "arguments": dict(arguments)}, actor)
@@ -152,7 +154,16 @@ class Remote:
         model = kinds.get(found["kind"]) or find(name).output
         return model.model_validate(found["data"])
 
-    def _post(self, verb: str, body: dict[str, Any], actor: Actor | None) -> dict[str, Any]:
+    def _post(
+        self,
+        verb: str,
+        body: dict[str, Any],
+        actor: Actor | None,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> dict[str, Any]:
+        """Args:
+        progress: Told of each step; when it raises, the connection is closed and the call ends there.
+        """
         connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=600)
         try:
             connection.connect()
@@ -164,14 +175,19 @@ class Remote:
             connection.request(
                 "POST",
                 f"/local/{verb}",
-                json.dumps({**body, "actor": actor_row(actor) if actor else None}),
+                json.dumps(
+                    {**body, "actor": actor_row(actor) if actor else None, "steps": bool(progress)}
+                ),
                 {
                     "Authorization": f"Bearer {self.server.token}",
                     "Content-Type": "application/json",
                 },
             )
             response = connection.getresponse()
-            found: dict[str, Any] = json.loads(response.read())
+            found: dict[str, Any] = json.loads(response.readline())
+            while progress is not None and STEP in found:
+                progress(*found[STEP])
+                found = json.loads(response.readline())
             status = response.status
         except (OSError, ValueError, http.client.HTTPException):
             raise Unavailable(

@@ -103,7 +103,12 @@ class Workspace:
         self._not_before = time.monotonic() + _STEP_BACK
         self.close()
 
-    def answer(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+    def answer(
+        self,
+        verb: str,
+        body: dict[str, Any],
+        progress: Callable[[float, str], None] | None = None,
+    ) -> dict[str, Any]:
         """Perform a call of another process.
 
         Raises:
@@ -117,7 +122,7 @@ class Workspace:
                 raise Gone("The workspace was handed over. Call once more.")
             self._calls += 1
         with self._counted():
-            return answer(here, verb, body)
+            return answer(here, verb, body, progress)
 
     def _call(self, fn: "Callable[[Workbench | Remote], T]") -> T:
         until = time.monotonic() + PATIENCE + _STEP_BACK

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import hmac
 import importlib
 import logging
 import os
@@ -16,13 +15,12 @@ from typing import Any, cast
 # Nothing leaves this machine, not even a count of starts.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-import anyio.to_thread
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
-from databits import identity, local_api, remote
+from databits import identity, remote
 from databits.errors import Conflict, Invalid, Unavailable
 from databits.operation import load_catalogue
 from databits.owner import database_file
@@ -34,6 +32,7 @@ from mcp_server.http import HttpApp, http_app
 from ui import gateway, signin
 from ui.chat import Chat
 from ui.door import Door
+from ui.local import add_local_api
 from ui.origin import LOOPBACK, SameOrigin
 from ui.page import build_page, theme
 from ui.pages import FOLDER, asset
@@ -166,26 +165,13 @@ def _add_routes(app: FastAPI, workbench: Workbench, mcp: HttpApp, standby: Stand
         responses = await asyncio.to_thread(importlib.import_module, "ui.responses")
         return cast(Response, await responses.answer(request, standby))
 
-    _add_local_api(app, workbench)
+    add_local_api(app, workbench)
+    _add_crashes(app)
     app.include_router(gateway.routes(workbench))
     app.router.routes.extend(mcp.routes)
 
 
-def _add_local_api(app: FastAPI, workbench: Workbench) -> None:
-    @app.post("/local/{verb}")
-    async def local(verb: str, request: Request) -> JSONResponse:
-        """Calls of this user's own commands, who alone can read the secret."""
-        given = request.headers.get("authorization", "")
-        wanted = f"Bearer {request.app.state.server.token}"
-        if not hmac.compare_digest(given.encode(), wanted.encode()):
-            return JSONResponse({"detail": "The secret in server.json is needed."}, status_code=401)
-        try:
-            body = await request.json()
-            found = await anyio.to_thread.run_sync(local_api.answer, workbench, verb, body)
-        except (KeyError, TypeError, ValueError):
-            return JSONResponse(remote.refusal(Invalid("The call is malformed.")), status_code=400)
-        return JSONResponse(found)
-
+def _add_crashes(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def crashed(request: Request, error: Exception) -> JSONResponse:
         # The server logs the error; a caller gets neither its text nor its trace.

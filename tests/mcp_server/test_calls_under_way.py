@@ -1,12 +1,13 @@
 """Calls that take a while: their progress, and what becomes of them when the client cancels.
 
-Over every transport, in both eras: each has a way of its own to carry either.
+Over every transport, in both eras: each has a way of its own to carry either. A stdio server beside
+another hands its calls over to it.
 """
 
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -50,7 +51,13 @@ def tell(database: Database, run: int, **values: Any) -> None:
 
 
 @pytest.fixture(
-    params=["memory", "http", "stateless http", pytest.param("stdio", marks=pytest.mark.slow)]
+    params=[
+        "memory",
+        "http",
+        "stateless http",
+        pytest.param("stdio", marks=pytest.mark.slow),
+        pytest.param("stdio beside stdio", marks=pytest.mark.slow),
+    ]
 )
 def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -64,15 +71,19 @@ async def client_over(
         server = build_server(workbench, identify_local(settings))
         async with Client(server, mode=era) as client:
             yield client
-    elif transport == "stdio":
+    elif transport.startswith("stdio"):
         place = StdioServerParameters(
             command=sys.executable,
             args=["-c", SERVE, "mcp"],
             cwd=settings.home.parent,
             env={**os.environ, "DATABITS_HOME": str(settings.home), "DATABITS_USER": "ana"},
         )
-        async with Client(stdio_client(place), mode=era) as client:
-            yield client
+        async with AsyncExitStack() as stack:
+            if transport != "stdio":  # whoever calls first has the workspace open for both
+                first = await stack.enter_async_context(Client(stdio_client(place)))
+                await first.call_tool("list_runs", {})
+            client = Client(stdio_client(place), mode=era)
+            yield await stack.enter_async_context(client)
     else:
         stateless = transport.startswith("stateless")
         async with (
