@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from databits.pipeline import Stage
-from databits.store.items import COUNTED
+from databits.store.item_reads import COUNTED
 from mcp_server.tools.curate.list_items import list_items
 from mcp_server.tools.curate.queue_status import queue_status
 from mcp_server.tools.data.list_sources import list_sources

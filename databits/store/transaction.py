@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Executable, Row, Table, func, select
 
 from databits.store.driver import FEW
 from databits.store.images import image_text, kinds_of, ranges_of
-from databits.store.ledger import Ids, Image, Ledger
+from databits.store.ledger import Image, Ledger
 from databits.store.phrases import document, documents, plain
 from databits.store.prepared import Prepared, among
-from databits.store.shapes import now
+from databits.store.recording import Recording
 from databits.store.tables import CHANGED
 
 T = TypeVar("T")
@@ -26,19 +26,15 @@ _BATCH = 50_000  # rows a statement: bounds memory, not speed
 _IMAGES: dict[tuple[str, tuple[str, ...]], Prepared] = {}
 
 
-class Transaction:
+class Transaction(Recording):
     """A connection inside a transaction, with at most one change being recorded."""
 
     def __init__(self, db: Connection, ledger: Ledger | None = None) -> None:
+        super().__init__(ledger or Ledger(db))
         self._db = db
-        self.ledger = ledger or Ledger(db)
         self.driver = self.ledger.driver
-        self.change_id: int | None = None
         self.wrote = False
         """Whether a rollback is needed to take back what was done so far."""
-        self._about: dict[str, Any] | None = None
-        self._images: list[Image] = []
-        self._rows = 0
 
     @property
     def db(self) -> Connection:
@@ -283,59 +279,7 @@ class Transaction:
         found = self.fetch(prepared, ids=self.driver.ids(ids))
         return {row[0]: row[1:] for row in found}
 
-    # changes ------------------------------------------------------------------------------
-
-    def begin_change(
-        self,
-        operation: str,
-        actor: str,
-        surface: str,
-        *,
-        undo_of: int | None = None,
-        run_id: int | None = None,
-    ) -> None:
-        """Start to record; the change gets its id and its row when the first row changes."""
-        self._about = {
-            "operation": operation,
-            "actor": actor,
-            "surface": surface,
-            "undo_of": undo_of,
-            "run_id": run_id,
-        }
-
-    def is_undo_of(self, change_id: int) -> None:
-        """Say that the change being recorded takes another one back."""
-        if self._about is not None:
-            self._about["undo_of"] = change_id
-
-    def end_change(self) -> int | None:
-        """Write the change; returns its id, or None when nothing changed."""
-        change_id, images, about = self.change_id, self._images, self._about
-        if change_id is not None and about is not None:
-            row = {"id": change_id, "state": "applied", "rows": self._rows, "at": now(), **about}
-            self.ledger.add_images(change_id, images)
-            self.ledger.add_change(row)
-        self._about, self.change_id, self._images, self._rows = None, None, [], 0
-        return change_id
-
-    def _record(self, table: Table, images: Iterable[Image], rows: int) -> None:
-        if rows:
-            self._change(table)
-            self._images += images
-            self._rows += rows
-
-    def _change(self, table: Table) -> int:
-        """The id of the change being recorded."""
-        if self._about is None:
-            raise RuntimeError(f"a write to {table.name} outside a change")
-        if self.change_id is None:
-            self.change_id = self.ledger.next_change()
-        return self.change_id
-
 
 def _parts(ids: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
     """Slices that fit the databases' limits on bound parameters."""
     return (ids[start : start + size] for start in range(0, len(ids), size))
-
-
-__all__ = ["Ids", "Transaction", "now"]

@@ -19,7 +19,7 @@ from mcp.types import CallToolResult
 
 from databits.settings import Settings
 from databits.store.database import Database
-from databits.store.transaction import now
+from databits.store.shapes import now
 from databits.workbench import Workbench
 from mcp_server.auth import identify_local
 from mcp_server.server import build_server
