@@ -30,6 +30,7 @@ from mcp_server.callers import (
 from mcp_server.limits import Limited, at_once
 from mcp_server.plainly import MB, Plainly
 from mcp_server.protected import metadata_routes
+from mcp_server.registering import own_tools
 from mcp_server.sealing import sealed_by
 from mcp_server.server import build_server
 from mcp_server.surface import Narrowing
@@ -54,6 +55,7 @@ def http_app(
     hosts: Sequence[str] | None = (),
     stateless: bool = False,
     addition: Addition | None = None,
+    registers: bool = False,
 ) -> HttpApp:
     """The MCP endpoint at `/mcp`.
 
@@ -69,6 +71,7 @@ def http_app(
         stateless: No sessions, for platforms that spread requests over processes. Older clients
             can then be asked nothing and get plans to approve elsewhere.
         addition: What another package adds to the server.
+        registers: Enters the server's tools in the registry, after the first call.
     """
     server = build_server(
         workbench,
@@ -80,7 +83,10 @@ def http_app(
         role_of=None if identify else partial(_best_role, callers_of(workbench)),
         sealing=sealed_by(settings),
         addition=addition,
-        middleware=[at_once(settings.calls_at_once, _person)] if identify is None else (),
+        middleware=[
+            *([at_once(settings.calls_at_once, _person)] if identify is None else ()),
+            *(own_tools(workbench, settings) if registers else ()),
+        ],
     )
     # The answers of a call are streamed, so that progress and questions arrive while it runs.
     app = server.streamable_http_app(

@@ -35,6 +35,7 @@ def main(
     gc.disable()
     from databits.workspace import Workspace
     from mcp_server.auth import identify_local
+    from mcp_server.registering import own_tools
     from mcp_server.sealing import sealed_by
     from mcp_server.server import build_server
 
@@ -45,6 +46,7 @@ def main(
         toolsets=settings.toolsets if toolsets is None else toolsets,
         read_only=read_only or settings.read_only,
         sealing=sealed_by(settings),
+        middleware=own_tools(runner or workspace, settings, read_only=read_only),
     )
     gc.freeze()
     gc.enable()

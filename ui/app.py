@@ -44,15 +44,18 @@ from ui.uploads import LIMIT
 PAGE = "/ui"
 
 
-def build_app(settings: Settings, workbench: Workbench | None = None) -> FastAPI:
+def build_app(
+    settings: Settings, workbench: Workbench | None = None, *, registers: bool = False
+) -> FastAPI:
     """Everything one machine serves, as one ASGI app.
 
     Args:
         workbench: The one to serve; None opens, and closes, the one that the settings describe.
+        registers: Enters the MCP server's tools in the registry, after the first call.
     """
     load_catalogue()
     served = workbench or connect(settings)
-    mcp = http_app(served, settings, hosts=None)
+    mcp = http_app(served, settings, hosts=None, registers=registers)
     sessions = Sessions(served)
     standby = Standby(served)
     chat = Chat(served, standby)
@@ -103,7 +106,7 @@ def serve(
         )
     listening = _listen(settings)
     try:
-        app = build_app(settings, workbench)
+        app = build_app(settings, workbench, registers=True)
         config = uvicorn.Config(
             app,
             log_level="warning",

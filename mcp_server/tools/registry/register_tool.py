@@ -46,15 +46,22 @@ def register_tool(
 
     A changed tool gets a new version and the old one is kept; the same again changes nothing.
     """
-    definitions = []
-    for tool in tools:
-        body = tool.model_dump(mode="json", exclude_none=True)
-        if len(canonical(body)) > LARGEST:
-            raise Invalid(f"The definition of a tool has at most {LARGEST:,} characters.")
-        definitions.append(Definition(tool.name, digest(body), body))
+    definitions = [definition_of(tool) for tool in tools]
     if len({one.name for one in definitions}) < len(definitions):
         raise Invalid("Two of the tools have the same name. Give each once.")
     done = store.tools.register(server, definitions, whole=whole)
     return ToolsRegistered(
         server=server, new=done.new, changed=done.changed, gone=done.gone, same=len(done.same)
     )
+
+
+def definition_of(tool: ToolDefinition) -> Definition:
+    """A tool as it is kept, with its hash.
+
+    Raises:
+        Invalid: when it is larger than any definition is.
+    """
+    body = tool.model_dump(mode="json", exclude_none=True)
+    if len(canonical(body)) > LARGEST:
+        raise Invalid(f"The definition of a tool has at most {LARGEST:,} characters.")
+    return Definition(tool.name, digest(body), body)
