@@ -24,7 +24,7 @@ def recall(found: Iterable[tuple[str, list[Operation]]]) -> float:
     return sum(hits) / len(hits)
 
 
-@pytest.mark.parametrize(("part", "least"), [("chosen_with", 0.93), ("held_out", 0.86)])
+@pytest.mark.parametrize(("part", "least"), [("chosen_with", 0.9), ("held_out", 0.82)])
 def test_requests_find_their_tool_among_the_first_five(
     operations: list[Operation], part: str, least: float
 ) -> None:
