@@ -13,8 +13,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from databits.operation import CATALOGUE, load_catalogue
-from mcp_server.server import offered
+import anyio
+from mcp import Client
+from mcp.types import Tool
+
+from databits.settings import Settings
+from databits.workspace import Workspace
+from mcp_server.auth import identify_local
+from mcp_server.server import build_server
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = ("pyproject.toml", "uv.lock", "README.md", "LICENSE")
@@ -41,8 +47,7 @@ def lay_out(folder: Path) -> None:
 
 
 def manifest(project: dict[str, Any]) -> dict[str, Any]:
-    """The manifest, from what pyproject.toml and the catalogue say."""
-    load_catalogue()
+    """The manifest, from what pyproject.toml and the server itself say."""
     return {
         "manifest_version": "0.4",
         "name": project["name"],
@@ -54,15 +59,25 @@ def manifest(project: dict[str, Any]) -> dict[str, Any]:
         "keywords": project["keywords"],
         "server": {"type": "uv", "entry_point": ENTRY, "mcp_config": _command()},
         "tools": [
-            {"name": op.name, "description": op.description.partition("\n")[0]}
-            for op in sorted(offered(CATALOGUE.values(), None, False), key=lambda op: op.name)
+            {"name": tool.name, "description": (tool.description or "").partition("\n")[0]}
+            for tool in anyio.run(_tools)
         ],
+        "tools_generated": True,  # other stages, and read-only, offer others
         "user_config": _asked(),
         "compatibility": {
             "platforms": ["darwin", "linux"],
             "runtimes": {"python": project["requires-python"]},
         },
     }
+
+
+async def _tools() -> list[Tool]:
+    """What the server lists to whoever has chosen nothing."""
+    settings = Settings(role="admin", read_only=False)
+    usual: list[str] = Settings.model_fields["toolsets"].get_default()
+    server = build_server(Workspace(settings), identify_local(settings), toolsets=usual)
+    async with Client(server) as client:
+        return sorted((await client.list_tools()).tools, key=lambda tool: tool.name)
 
 
 def _command() -> dict[str, Any]:

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from databits.operation import CATALOGUE
-from desktop.build import lay_out, manifest
-from mcp_server.server import offered
+from desktop.build import lay_out
 from tests.nodes import MODULES, node, package
 from tests.package.conftest import ROOT, Installed, tools_of
 
@@ -48,11 +46,6 @@ def test_the_registry_entry_names_this_version_and_this_package() -> None:
     assert len(REGISTRY["description"]) <= 100, "the registry takes no more"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.search(r"mcp-name: (\S+)", readme)[1] == REGISTRY["name"]  # type: ignore[index]
-
-
-def test_the_bundle_offers_what_the_server_offers() -> None:
-    said = [tool["name"] for tool in manifest(PROJECT)["tools"]]
-    assert said == sorted(op.name for op in offered(CATALOGUE.values(), None, False))
 
 
 @pytest.mark.slow
