@@ -61,7 +61,7 @@ docs: setup ## write docs/tools.md from the catalogue
 	$(RUN) python -m databits.docs
 
 bench: setup ## measure against floors, in one run
-	$(RUN) python -m benchmarks.startup
+	$(RUN) python -m benchmarks.mcp
 	$(RUN) python -m benchmarks.core
 
 MCPB = $(RUN) node tests/node/node_modules/@anthropic-ai/mcpb/dist/cli/cli.js

@@ -2,6 +2,8 @@
 
     python -m benchmarks.startup [--rounds 5]
 
+It is the part `start` of benchmarks.mcp, alone.
+
 Both are started by turns as fresh processes and asked the same three messages; the best round of
 each counts, because everything else on the machine only adds to it.
 """
@@ -14,10 +16,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
-_BARE = """
+from benchmarks.http_load import cpu_of
+
+BARE = """
 from mcp.server import MCPServer
-server = MCPServer("bare")
+server = MCPServer("bare", log_level="CRITICAL")
 @server.tool()
 def noop(x: int = 0) -> int:
     return x
@@ -39,22 +44,43 @@ _HELLO = [
 ]
 
 
+class Start(NamedTuple):
+    """The best of some starts."""
+
+    seconds: float
+    cpu: float
+    """Seconds of processor of the server's process, to the hundredth; 0 where it is not told."""
+    tools: int
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    ours = [str(Path(sys.executable).with_name("databits")), "mcp"]
-    bare = [sys.executable, "-c", _BARE]
     with tempfile.TemporaryDirectory() as home:
-        first(ours, home), first(bare, home)  # warms the bytecode caches
-        pairs = [(first(bare, home), first(ours, home)) for _ in range(rounds)]
-    floor, product = min(p[0][0] for p in pairs), min(p[1][0] for p in pairs)
-    print(f"bare SDK {floor:.2f} s, databits mcp {product:.2f} s, ratio {product / floor:.2f}")
-    print(f"tools: {pairs[0][0][1]} and {pairs[0][1][1]}")
+        floor, product = measure(home, rounds)
+    print(
+        f"bare SDK {floor.seconds:.2f} s, databits mcp {product.seconds:.2f} s, "
+        f"ratio {product.seconds / floor.seconds:.2f}; processor {floor.cpu:.2f} and {product.cpu:.2f} s, "
+        f"ratio {product.cpu / (floor.cpu or 1):.2f}; tools {floor.tools} and {product.tools}"
+    )
 
 
-def first(command: list[str], home: str) -> tuple[float, int]:
-    """(seconds until the list of tools, how many tools)."""
+def measure(home: str, rounds: int) -> tuple[Start, Start]:
+    """The bare server's best start, and ours."""
+    ours = [str(Path(sys.executable).with_name("databits")), "mcp"]
+    bare = [sys.executable, "-c", BARE]
+    first(ours, home), first(bare, home)  # warms the bytecode caches
+    pairs = [(first(bare, home), first(ours, home)) for _ in range(rounds)]
+    return _best([floor for floor, _ in pairs]), _best([product for _, product in pairs])
+
+
+def _best(starts: list[Start]) -> Start:
+    return Start(min(s.seconds for s in starts), min(s.cpu for s in starts), starts[0].tools)
+
+
+def first(command: list[str], home: str) -> Start:
+    """Start a server and ask for its tools."""
     begun = time.perf_counter()
     server = subprocess.Popen(
         command,
@@ -71,9 +97,10 @@ def first(command: list[str], home: str) -> tuple[float, int]:
         reply = json.loads(line)
         if reply.get("id") == 2:
             seconds = time.perf_counter() - begun
+            cpu = cpu_of(server.pid)
             server.kill()
             server.wait()
-            return seconds, len(reply["result"]["tools"])
+            return Start(seconds, cpu, len(reply["result"]["tools"]))
     raise SystemExit("the server ended before it listed its tools")
 
 

@@ -60,9 +60,14 @@ class Directory:
         self._generation = 0
         self._lock = threading.Lock()
 
-    def look(self) -> Known:
+    def at_hand(self) -> Known | None:
+        """What is known, if it is fresh enough to be used without reading."""
         known = self._known
-        if known is not None and time.monotonic() - known.at < MAX_AGE_S:
+        fresh = known is not None and time.monotonic() - known.at < MAX_AGE_S
+        return known if fresh else None
+
+    def look(self) -> Known:
+        if known := self.at_hand():
             return known
         with self._lock:  # one thread reads, the others wait for it
             while True:

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import deque
 from dataclasses import replace
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,8 +86,11 @@ class Bearer(NamedTuple):
 
 def machine_user(settings: Settings) -> str:
     """Name of the operating-system user that this process acts for."""
-    if settings.user:
-        return settings.user
+    return settings.user or _os_user()
+
+
+@cache  # every request asks, and the answer takes a system call
+def _os_user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user id without an entry in passwd
@@ -135,6 +139,12 @@ def bearer(
     if found is None or found.expires_at <= now():
         found = known.bearers[sha] = _look_up(workbench, sha, surface)
     return replace(found.actor, surface=surface), found.toolsets
+
+
+def is_at_hand(workbench: "Workbench", secret: str) -> bool:
+    """Whether it is known without reading the database who shows this token, or no token."""
+    known = workbench.directory.at_hand()
+    return known is not None and (not secret or hash_secret(secret) in known.bearers)
 
 
 def new_secret() -> str:

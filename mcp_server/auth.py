@@ -7,13 +7,12 @@ elsewhere passes an `Identify` of its own, which believes the platform in front 
 A tool call is never a person's act, whatever the client says about itself; see `confirm`.
 """
 
-import getpass
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from databits.actor import Actor, Surface
+from databits.identity import machine_user
 from databits.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def local_actor(settings: Settings, surface: Surface, client: str = "") -> Actor
     The role of the settings is what they have here, and a ceiling: whoever starts a server as a
     viewer, for an editor that shall only look, must not get more by a grant.
     """
-    name = settings.user or _os_user()
+    name = machine_user(settings)
     return Actor(name, settings.role, surface, client=client, limit=settings.role)
 
 
@@ -53,10 +52,3 @@ def client_of(ctx: "Context[Any, Any] | None") -> str:
 def _line(said: str) -> str:
     """One printable line, whatever was sent: it ends up in the audit trail and on pages."""
     return " ".join("".join(c if c.isprintable() else " " for c in said).split())
-
-
-def _os_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user id without an entry in passwd
-        return f"uid-{os.getuid()}"

@@ -80,6 +80,10 @@ class Callers:
             return Caller(person)
         return Caller(self.local(surface))
 
+    def is_at_hand(self, scope: Scope) -> bool:
+        """Whether `of` has its answer without reading the database: then it needs no thread."""
+        return identity.is_at_hand(self._workbench, _bearer(scope))
+
     def by_proxy(self, scope: Scope, surface: Surface) -> Actor | None:
         """The person that a trusted proxy names, if it does.
 
@@ -156,7 +160,8 @@ class Authenticated:
         if CALLER not in scope:  # else whoever is around this has looked already
             again = partial(self._callers.of, scope, self._surface)
             try:
-                caller = await anyio.to_thread.run_sync(again)
+                at_hand = self._callers.is_at_hand(scope)
+                caller = again() if at_hand else await anyio.to_thread.run_sync(again)
             except NotAllowed as error:
                 named = metadata_url(scope) if self._surface == "mcp" else ""
                 await unauthorized(send, str(error), given=bool(_bearer(scope)), metadata=named)

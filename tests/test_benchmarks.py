@@ -1,10 +1,11 @@
 """Every benchmark runs, on tiny sizes, and finds that nothing was lost; how fast is not looked at."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from benchmarks import audit, bulk, core, importing, measure, pages, queue
+from benchmarks import audit, bulk, core, importing, mcp, measure, pages, queue
 from benchmarks.databases import Databases, opened
 from tests import needs
 
@@ -59,6 +60,21 @@ def test_pages_are_measured_at_growing_numbers_and_for_how_flat_they_are(
 def test_a_chain_made_in_bulk_verifies(databases: Databases) -> None:
     (line,) = audit.measure(databases, audit.SMALL)
     assert line.met is True
+
+
+@pytest.mark.slow
+def test_calls_over_mcp_are_measured_beside_a_bare_server(tmp_path: Path) -> None:
+    home = mcp.prepared(tmp_path, mcp.SMALL)
+    call, added = mcp.in_memory(home, mcp.SMALL)
+    assert call.floor
+    assert added.product == pytest.approx(call.product - call.floor)
+    (spoken,) = mcp.on_stdio(home, mcp.SMALL)
+    assert spoken.product > 0
+    served = mcp.over_http(home, mcp.SMALL)
+    assert [line.what for line in served] == [f"calls over HTTP, {n} clients" for n in (1, 4)]
+    assert all(line.floor and line.product > 0 for line in served)
+    (started,) = mcp.start(home, mcp.SMALL)
+    assert started.met is not None
 
 
 def test_core_prints_one_table(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mcp.types import Implementation
 
+from databits import identity
 from databits.errors import NotAllowed
 from databits.settings import Settings
 from databits.store.tables import audit
@@ -51,7 +52,11 @@ def test_without_a_name_it_is_the_operating_systems_user(monkeypatch: pytest.Mon
         raise KeyError("uid not found")
 
     monkeypatch.setattr(getpass, "getuser", unknown)
-    assert local_actor(Settings(user=""), "mcp").name.startswith("uid-")
+    identity._os_user.cache_clear()
+    try:
+        assert local_actor(Settings(user=""), "mcp").name.startswith("uid-")
+    finally:
+        identity._os_user.cache_clear()
 
 
 def test_the_client_is_named_as_it_names_itself_in_one_printable_line() -> None:

@@ -1,5 +1,6 @@
 """One process: who may reach it, and what it says when something is wrong."""
 
+import asyncio
 import socket
 from pathlib import Path
 from unittest.mock import patch
@@ -16,7 +17,7 @@ from databits.remote import Remote, Server, serving
 from databits.settings import Settings
 from tests.conftest import Desk
 from tests.ui.conftest import ORIGIN, Served
-from ui.app import build_app, serve
+from ui.app import _listen, build_app, serve
 
 
 def free_port() -> int:
@@ -189,3 +190,23 @@ def test_mcp_answers_to_the_names_in_the_settings_and_to_pages_of_its_own_only(
         assert foreign.get(where, headers=headers).status_code == 403
     for origin in ("http://evil.example", "null", "http://bits.example.evil.example"):
         assert named.post("/mcp", json={}, headers={"Origin": origin}).status_code == 403
+
+
+def test_answers_leave_at_once() -> None:
+    """Without TCP_NODELAY the second half of an answer waits 40 ms for the first to be acknowledged."""
+    at_once: list[int] = []
+
+    async def connect() -> None:
+        def look(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            at_once.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        listening = _listen(Settings(port=free_port()))
+        async with await asyncio.start_server(look, sock=listening) as server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+            await reader.read()
+            writer.close()
+
+    asyncio.run(connect())
+    assert at_once == [1]
