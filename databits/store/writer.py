@@ -46,7 +46,7 @@ def _collect_less_often() -> None:
 class Answer(Generic[T]):
     """What becomes of a write; one thread gives it, another waits for it.
 
-    As `concurrent.answers.Future`, for a tenth of what that costs a write.
+    As `concurrent.futures.Future`, for a tenth of what that costs a write.
     """
 
     __slots__ = ("_error", "_given", "_result", "done")
@@ -92,6 +92,8 @@ class Writer:
         self._ids = Ids(block=_ID_BLOCK)
         _collect_less_often()
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
+        self._door = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._loop, name="databits-writer", daemon=True)
         self._thread.start()
 
@@ -99,11 +101,16 @@ class Writer:
         if threading.current_thread() is self._thread:
             raise RuntimeError("a write inside a write: pass the store on instead")
         answer: Answer[T] = Answer()
-        self._queue.put(Write(fn, foreseen, answer))
+        with self._door:  # nobody comes in after the end, and waits for good
+            if self._closed:
+                raise Unavailable("The workspace is closed here; nothing was written.")
+            self._queue.put(Write(fn, foreseen, answer))
         return answer.wait()
 
     def stop(self) -> None:
-        self._queue.put(None)
+        with self._door:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join(timeout=30)
 
     def _loop(self) -> None:

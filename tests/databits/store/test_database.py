@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from databits.actor import Actor
 from databits.change import append
-from databits.errors import Conflict
+from databits.errors import Conflict, Unavailable
 from databits.store.database import Database
 from databits.store.migrations import MIGRATIONS, migrate
 from databits.store.shapes import now
@@ -335,3 +335,24 @@ def test_what_a_group_remembers_of_a_databit_is_forgotten_when_it_changes(desk: 
 
     assert desk.workbench.database.write(revise) == ("1.0.0", "1.0.0", "1.1.0")
     assert desk.workbench.database.read(lambda s: s.databits.get("support").version) == "1.1.0"
+
+
+def test_a_write_after_the_end_is_refused_and_one_before_it_is_done(database: Database) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slow(store: Any) -> int:
+        begun.set()
+        goes_on.wait(10)
+        return add_source("late")(store)
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(database.write, slow)
+        assert begun.wait(10)
+        closing = pool.submit(database.close)
+        goes_on.set()
+        closing.result(30)
+        assert first.result(10)
+        for _ in range(2):
+            refused = pool.submit(database.write, add_source("never"))
+            with pytest.raises(Unavailable, match="closed here; nothing was written"):
+                refused.result(10)
