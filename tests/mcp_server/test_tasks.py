@@ -178,19 +178,17 @@ async def test_clients_that_do_not_know_tasks_get_the_run_as_before(
             assert refused.value.code == (-32021 if era == "2026-07-28" else -32601)
 
 
-@pytest.mark.parametrize(
-    "task_id", ["1", "1-0000000000000000", "9-0000000000000000", "", "²-1", "9" * 5000, "x"]
-)
 @pytest.mark.parametrize("verb", ["get", "update", "cancel"])
 async def test_an_id_that_is_no_tasks_is_not_told_apart_from_others(
-    labelled: Workbench, connect: Connect, verb: str, task_id: str
+    labelled: Workbench, connect: Connect, verb: str
 ) -> None:
     params = {"inputResponses": {}} if verb == "update" else {}
     async with connect(extensions=[Follows()]) as client:
         await begin(client, *ASSEMBLE)
-        with pytest.raises(MCPError, match="Not found: you have no task of that id") as refused:
-            await ask(client.session, verb, task_id, **params)
-    assert refused.value.code == INVALID_PARAMS
+        for task_id in ("1", "1-" + "0" * 16, "9-" + "0" * 16, "", "²-1", "9" * 5000, "x"):
+            with pytest.raises(MCPError, match="Not found: you have no task of that id") as refused:
+                await ask(client.session, verb, task_id, **params)
+            assert refused.value.code == INVALID_PARAMS
     run = labelled.database.read(lambda store: store.runs.get(1))
     assert run.state == "queued"
 
