@@ -118,6 +118,13 @@ class Settings(BaseSettings):
         description="Wait before a run that failed for a passing reason is tried again; four times "
         "as long before the third attempt, which is the last.",
     )
+    trace_calls: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        description="Tool calls a second that `databits up` keeps as MLflow traces at most, without what was said in "
+        "them; 0: none.",
+    )
     trace_ratio: float = Field(
         1.0, ge=0, le=1, description="Share of agent turns that are traced to MLflow."
     )

@@ -37,7 +37,7 @@ from mcp_server.surface import Narrowing, Request, RoleOf, Surface, View
 from mcp_server.tasks import Tasks, listening
 from mcp_server.threads import in_thread, progress_to
 from mcp_server.toolsets import Choice, parse
-from mcp_server.tracing import trace_id
+from mcp_server.tracing import Traced, trace_id
 from mcp_server.watching import watching
 
 INSTRUCTIONS = """\
@@ -106,7 +106,7 @@ def build_server(
         version=version("databits-workbench"),
         instructions=INSTRUCTIONS,
         tools=[
-            *(_tool(op, runner, caller, relay) for op in operations),
+            *(_tool(op, Traced(runner), caller, relay) for op in operations),
             *long_tail(surface),
             *added.tools,
         ],

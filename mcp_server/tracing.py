@@ -5,21 +5,89 @@ here. It needs no tracing on this side: the id goes on record with the call. Whe
 and nothing traces, there is none.
 """
 
-from collections.abc import Iterator, MutableMapping
+import re
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from pydantic import BaseModel
+
+from databits.actor import Actor
+from databits.errors import DatabitsError
+from databits.model import NameKind, Names, Plan, Run
+from databits.ports import Runner
+from databits.types import NAME
 
 _HEADERS = ("traceparent", "tracestate")
+_tracer = trace.get_tracer("databits")
 _W3C = TraceContextTextMapPropagator()
 
 
 def trace_id() -> str | None:
     """The trace that the present call belongs to, in 32 hexadecimal digits."""
-    found = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(found.trace_id) if found.is_valid else None
+    span = trace.get_current_span()
+    found = span.get_span_context()
+    # A span that is not kept has an id too, which would lead nowhere.
+    known = found.is_valid and (found.is_remote or span.is_recording())
+    return trace.format_trace_id(found.trace_id) if known else None
+
+
+class Traced:
+    """Operations with a span each: which, about what, and how it ended; never what was said."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def run(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        actor: Actor,
+        *,
+        progress: Callable[[float, str], None] | None = None,
+        key: str | None = None,
+    ) -> BaseModel:
+        with _span(name, arguments) as span:
+            done = self._runner.run(name, arguments, actor, progress=progress, key=key)
+            if isinstance(done, Run):
+                span.set_attribute("databits.run", done.id)
+            return done
+
+    def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
+        with _span(name, arguments, "propose ") as span:
+            plan = self._runner.propose(name, arguments, actor)
+            span.set_attribute("databits.plan", plan.id)
+            return plan
+
+    def pulse(self) -> str:
+        return self._runner.pulse()
+
+    def names(self, kind: NameKind, typed: str, actor: Actor, of: str = "") -> Names:
+        return self._runner.names(kind, typed, actor, of)
+
+
+@contextmanager
+def _span(name: str, arguments: Mapping[str, Any], what: str = "") -> Iterator[trace.Span]:
+    attributes = {"databits.operation": name}
+    databit = arguments.get("databit")
+    if isinstance(databit, str) and re.fullmatch(NAME, databit):
+        attributes["databits.databit"] = databit
+    with _tracer.start_as_current_span(
+        f"{what}{name}",
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except Exception as error:
+            kind = error.phrase if isinstance(error, DatabitsError) else "crashed"
+            span.set_attribute("databits.outcome", kind)
+            span.set_status(trace.StatusCode.ERROR)
+            raise
+        span.set_attribute("databits.outcome", "ok")
 
 
 @contextmanager

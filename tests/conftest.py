@@ -22,6 +22,8 @@ from databits.store.tables import CHANGED, audit, change_rows, changes
 pytest_plugins = ("tests.databases",)
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Tracing is for a whole process and can not be taken back: tests of it start processes of their own.
+os.environ.setdefault("DATABITS_TRACE_CALLS", "0")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 

@@ -39,6 +39,7 @@ from ui.pages import FOLDER, asset
 from ui.proxy import Proxy
 from ui.sessions import Sessions
 from ui.standby import Standby
+from ui.traced import traced
 from ui.uploads import LIMIT
 
 PAGE = "/ui"
@@ -65,7 +66,7 @@ def build_app(
         settings.home.mkdir(parents=True, exist_ok=True)
         app.state.server = remote.announce(_as_seen_here(settings))
         try:
-            async with mcp.lifespan(), standby.running():
+            async with traced(settings), mcp.lifespan(), standby.running():
                 await asyncio.to_thread(_wake, served)
                 yield
         finally:
