@@ -16,6 +16,7 @@ from databits.remote import Server
 from databits.settings import Settings
 from databits.store.tables import metadata
 from mcp_server.callers import callers_of
+from mcp_server.protected import WELL_KNOWN
 from tests.accounts import PASSWORD, add_account, add_token, disable, revoke_tokens, set_password
 from tests.conftest import Desk
 from tests.ui.conftest import ORIGIN
@@ -24,6 +25,7 @@ from ui.door import OPEN, Door
 from ui.sessions import Sessions
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
+DESCRIBED = (WELL_KNOWN, f"{WELL_KNOWN}/mcp")
 PRIVATE = re.compile(r"\b(ana|bea|support|invoice)\b", re.IGNORECASE)
 """Words of the workspace that nobody may read without signing in."""
 
@@ -74,7 +76,7 @@ def test_no_route_answers_somebody_unknown(closed: FastAPI) -> None:
     assert len(seen) > 80
     assert ("POST", "/ui/gradio_api/queue/join") in seen
     for method, path in sorted(seen):
-        if path in OPEN:
+        if path in OPEN or path in DESCRIBED:
             continue
         answer = client.request(method, path, content=b"{}")
         assert answer.status_code == 401, (method, path, answer.status_code)
@@ -112,7 +114,13 @@ def test_open_routes_say_nothing_of_the_workspace(closed: FastAPI) -> None:
         answer = client.get(path)
         assert answer.status_code == 200, path
         assert not PRIVATE.search(answer.text), path
-    assert client.get("/.well-known/oauth-protected-resource").status_code == 404
+    for path in DESCRIBED:
+        told = client.get(path)
+        assert told.status_code == 200, path
+        assert told.json()["resource"] == f"{ORIGIN}/mcp"
+        assert "authorization_servers" not in told.json(), "there is none; tokens are made here"
+        assert not PRIVATE.search(told.text), path
+    assert client.get("/.well-known/oauth-authorization-server").status_code == 404
 
 
 def test_a_websocket_is_closed_to_somebody_unknown(closed: FastAPI) -> None:
