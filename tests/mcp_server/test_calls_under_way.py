@@ -129,12 +129,24 @@ async def test_progress_is_told_while_a_call_goes_on_and_only_where_it_grows(
     assert told == [(0, 1, "waiting for a worker"), (0.25, 1, "reading"), (0.5, 1, "half")]
 
 
+@pytest.mark.parametrize(
+    ("transport", "era"),
+    [
+        ("memory", "legacy"),
+        ("memory", "2026-07-28"),
+        ("http", "legacy"),
+        ("http", "2026-07-28"),
+        ("stateless http", "2026-07-28"),  # for legacy clients the protocol has no way there
+        pytest.param("stdio", "legacy", marks=pytest.mark.slow),
+        pytest.param("stdio", "2026-07-28", marks=pytest.mark.slow),
+        pytest.param("stdio beside stdio", "legacy", marks=pytest.mark.slow),
+        pytest.param("stdio beside stdio", "2026-07-28", marks=pytest.mark.slow),
+    ],
+)
 async def test_calls_that_a_client_cancels_end_at_once(
     transport: str, era: str, workbench: Workbench, settings: Settings, run: int
 ) -> None:
     """More of them than the server has threads: were they to go on, the next call would wait."""
-    if (transport, era) == ("stateless http", "legacy"):
-        pytest.skip("there the protocol has no way to cancel")
     count, results = 45, list[CallToolResult]()
 
     async def wait_for_run(client: Client) -> None:
