@@ -38,7 +38,7 @@ up: setup ## serve the chat, the review page, /mcp and the endpoints
 
 test: check tests/node/node_modules/.ready ## all tests and checks
 	@$(RUN) python tests/needs.py
-	$(RUN) pytest
+	$(RUN) pytest -n 2 --dist loadfile
 
 quick: setup ## the tests that take seconds, on two processes
 	$(RUN) pytest -m "not slow" -n 2 --dist loadfile
