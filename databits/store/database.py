@@ -36,7 +36,8 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        self._readers = self._engine("BEGIN", pool_size=16)
+        # SQLite: one a thread that a server works with; opening one more costs as much as three reads.
+        self._readers = self._engine("BEGIN", pool_size=40 if self.sqlite else 16)
         self._writer_engine = (
             self._engine("BEGIN IMMEDIATE", pool_size=1) if self.sqlite else self._readers
         )
@@ -87,6 +88,7 @@ class Database:
             self.url,
             pool_size=pool_size,
             max_overflow=16,
+            pool_use_lifo=True,  # the one that was used last has the most in its cache
             connect_args={"check_same_thread": False},
         )
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     func,
     literal_column,
     select,
@@ -29,8 +30,14 @@ def claimed(row: Any, holder: str) -> Item:
     return Item.model_validate({**row._asdict(), "held_by": holder})
 
 
-def shown(moment: Any) -> Select[Any]:
+def shown(moment: Any, *, masked: bool = False) -> Select[Any]:
+    """Items as callers see them.
+
+    Args:
+        masked: Leave out who held an item until their claim expired; else `item_of` does.
+    """
     holder = and_(items.c.held_until.is_not(None), items.c.held_until >= moment)
+    held_by = case((holder, items.c.held_by)).label("held_by") if masked else items.c.held_by
     return (
         select(
             items.c.id,
@@ -41,7 +48,7 @@ def shown(moment: Any) -> Select[Any]:
             items.c.suggestion,
             items.c.confidence,
             items.c.why,
-            items.c.held_by,
+            held_by,
             holder.label("held"),
         )
         .join(databits, databits.c.id == items.c.databit_id)
