@@ -30,8 +30,8 @@ def trace_id() -> str | None:
     span = trace.get_current_span()
     found = span.get_span_context()
     # A span that is not kept has an id too, which would lead nowhere.
-    known = found.is_valid and (found.is_remote or span.is_recording())
-    return trace.format_trace_id(found.trace_id) if known else None
+    kept = found.is_remote or found.trace_flags.sampled or span.is_recording()
+    return trace.format_trace_id(found.trace_id) if found.is_valid and kept else None
 
 
 class Traced:

@@ -66,7 +66,7 @@ def build_app(
         settings.home.mkdir(parents=True, exist_ok=True)
         app.state.server = remote.announce(_as_seen_here(settings))
         try:
-            async with traced(settings), mcp.lifespan(), standby.running():
+            async with mcp.lifespan(), standby.running(), traced(settings, standby.loaded):
                 await asyncio.to_thread(_wake, served)
                 yield
         finally:
@@ -166,6 +166,7 @@ def _add_routes(app: FastAPI, workbench: Workbench, mcp: HttpApp, standby: Stand
     @app.post("/invocations")
     async def respond(request: Request) -> Response:
         # Seconds of imports, paid by the first caller instead of by every start.
+        await standby.loaded()
         responses = await asyncio.to_thread(importlib.import_module, "ui.responses")
         return cast(Response, await responses.answer(request, standby))
 

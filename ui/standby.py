@@ -22,6 +22,7 @@ class Standby:
         self.workbench = workbench
         self._ready: asyncio.Future[Assistant] | None = None
         self._over = asyncio.Event()
+        self._loaded = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -45,6 +46,14 @@ class Standby:
             raise Unavailable("The assistant starts with the server; it is not running.")
         return await asyncio.shield(self._ready)
 
+    async def loaded(self) -> None:
+        """Wait until nothing heavy is being loaded any more, whether or not it went well.
+
+        Two threads that load MLflow at once can stop each other: its modules need one another.
+        """
+        if self._ready is not None:
+            await self._loaded.wait()
+
     async def _live(self, ready: "asyncio.Future[Assistant]") -> None:
         try:
             opening = await asyncio.to_thread(_open, self.workbench)
@@ -52,6 +61,7 @@ class Standby:
                 ready.set_result(assistant)
                 # Then what the first request to an endpoint would else wait for.
                 await asyncio.to_thread(getattr, self.workbench, "serving")
+                self._loaded.set()
                 await self._over.wait()
         except DatabitsError as error:
             _fail(ready, error)
@@ -64,6 +74,8 @@ class Standby:
                     "Review, Board and History work without it."
                 ),
             )
+        finally:
+            self._loaded.set()
 
 
 def _open(workbench: Workbench) -> "AbstractAsyncContextManager[Assistant]":

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from databits.errors import Cancelled, DatabitsError, NotFound
 from databits.remote import Remote, Server
-from databits.store.transaction import now
+from databits.store.shapes import now
 from tests.conftest import Desk
 from ui.local import add_local_api
 

@@ -1,11 +1,12 @@
 """A tool call over HTTP is an MLflow trace, which its audit event names; what was said is in neither."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from opentelemetry.trace import (
 
 from databits import tracking
 from databits.platforms.embedded import Embedded
+from databits.settings import Settings
 from databits.store.tables import audit
 from tests.conftest import Desk, MakeDesk
+from ui.traced import traced
 
 SECRET = "Mrs Miller's parcel, password hunter2"
 GIVEN = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -74,9 +77,9 @@ def spans_of(store: Any, trace_id: str) -> dict[str, dict[str, Any]]:
     return {span.name: dict(span.attributes) for span in found.data.spans}
 
 
-async def traced(client: Client) -> None:
+async def until_traced(client: Client) -> None:
     """Call until a call is traced: the server begins with it behind its start."""
-    with anyio.fail_after(60):
+    with anyio.fail_after(120):
         while True:
             await client.call_tool("skip_items", {"databit": "support", "items": [3]})
             found = await client.call_tool("search_audit", {"operation": "skip_items", "limit": 1})
@@ -97,7 +100,7 @@ async def test_a_call_over_http_is_a_trace_that_its_audit_event_names(
     label = {"databit": "support", "items": [1], "label": "billing", "reason": SECRET}
     with served(home, 100) as url:
         async with Client(url) as client:
-            await traced(client)
+            await until_traced(client)
             await client.call_tool("correct_labels", label)
             given = {"traceparent": f"00-{GIVEN}-00f067aa0ba902b7-01"}
             await client.call_tool("correct_labels", label | {"items": [2]}, meta=given)
@@ -133,6 +136,32 @@ print("opentelemetry.sdk" in sys.modules)
 def test_with_the_setting_off_nothing_is_even_loaded() -> None:
     ran = subprocess.run([sys.executable, "-c", OFF], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
+
+
+@pytest.mark.anyio
+async def test_traces_begin_when_nothing_else_is_being_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two threads that loaded MLflow at once stopped each other, and the assistant with them."""
+    steps: list[str] = []
+
+    def start(settings: Settings) -> Callable[[], None]:
+        steps.append("begun")
+        return lambda: steps.append("ended")
+
+    monkeypatch.setattr("ui.traced._start", start)
+    loaded = asyncio.Event()
+    with anyio.fail_after(10):
+        async with traced(Settings(trace_calls=5), loaded.wait):
+            await asyncio.sleep(0.05)
+        assert steps == [], "it ended before anything was loaded, and waited for nothing"
+        async with traced(Settings(trace_calls=5), loaded.wait):
+            await asyncio.sleep(0.05)
+            assert steps == []
+            loaded.set()
+            while not steps:
+                await asyncio.sleep(0.01)
+        assert steps == ["begun", "ended"]
 
 
 def parent(**options: Any) -> Any:
