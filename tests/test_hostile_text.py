@@ -5,6 +5,9 @@ After each walk the workspace is what it was before: nothing that a text says wa
 
 import html
 import json
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,9 +139,7 @@ async def test_in_the_chat_a_text_is_no_markup_no_link_and_no_request(hostile: "
         assert not chat.asked
 
 
-def test_the_audit_log_and_the_evidence_hold_no_text_unless_asked(
-    hostile: "Desk", tmp_path: Path
-) -> None:
+def test_the_audit_log_holds_no_text(hostile: "Desk") -> None:
     events = json.dumps([dict(row, at=0) for row in hostile.rows(audit)])
     assert MARK not in events
 
@@ -148,3 +149,44 @@ def test_every_text_that_a_person_types_is_refused_or_kept_as_data(hostile: "Des
         found = hostile("list_items", databit="hostile", contains=text[:60])
         assert found.total >= 1
         assert all(text[:60].casefold() in item.text.casefold() for item in found.rows)
+
+
+def test_an_evidence_pack_holds_the_texts_exactly_when_asked_and_anybody_can_check_it(
+    desk: "Desk", tmp_path: Path
+) -> None:
+    desk("import_files", path=str(write(tmp_path)))
+    desk("create_databit", name="hostile", labels=["good", "bad"])
+    desk("queue_items", databit="hostile", source="hostile")
+    for label, first in (("good", 1), ("bad", 2)):
+        desk(
+            "correct_labels", databit="hostile", items=list(range(first, COUNT + 1, 2)), label=label
+        )
+    desk("assemble_dataset", databit="hostile")
+    for texts in (False, True):
+        made = desk("export_evidence", asset="dataset:hostile@1", texts=texts)
+        folder = tmp_path / f"pack-{texts}"
+        with zipfile.ZipFile(made.path) as pack:
+            assert all("/" not in name and ".." not in name for name in pack.namelist())
+            pack.extractall(folder)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                folder / "verify_evidence.py",
+                folder,
+                made.manifest_sha256,
+            ],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={},
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not hidden(done.stdout)
+        assert MARK not in done.stdout
+        lines = (folder / "records.jsonl").read_bytes().splitlines()
+        held = [json.loads(line).get("text") for line in lines]
+        assert len(held) == COUNT, "no text has made a line of its own"
+        assert held == (STORED if texts else [None] * COUNT)

@@ -139,3 +139,8 @@ def test_a_plan_is_told_in_full_and_as_text() -> None:
     assert "<img" not in text
     assert "[x](" not in text.replace("\\[", "")
     assert "<img" not in render("plan.html", plan=plan)
+
+
+def test_what_does_not_show_is_spelled_out_on_every_page() -> None:
+    shown = render("problem.html", text="\u202eevil\u202c pay\u200bpal <b>\x1b[2J")
+    assert "\\u202eevil\\u202c pay\\u200bpal &lt;b&gt;\\u001b[2J" in shown
