@@ -253,8 +253,10 @@ def test_after_kill_9_everything_acknowledged_is_there_and_nothing_is_half_done(
         check(desk, acknowledged)
         check_runs(desk)
         check(desk, acknowledged)
+        again = sum(row["attempts"] > 1 for row in desk.rows(runs))
+        if not again and number + 1 == len(rounds) < 30:
+            rounds.append("worker")  # they were too quick for the dice
         desk.workbench.database.close()
-    again = sum(row["attempts"] > 1 for row in desk.rows(runs))
     print(
         f"{len(acknowledged)} acknowledged, {len(desk.rows(changes))} changes, {again} runs again"
     )

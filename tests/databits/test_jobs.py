@@ -185,12 +185,13 @@ def test_after_kill_9_at_any_point_every_run_has_its_effect_once(
     until = time.monotonic() + 100
     while time.monotonic() < until:
         if not set(ended(desk, *asked, seconds=0)) - set(ENDED):
-            if kills >= 3:
+            met = max(row["attempts"] for row in desk.rows(runs)) > 1
+            if kills >= 3 and met:
                 break
             asked.append(hold(f"s{len(asked)}", 0.3))  # they were too quick for the dice
         time.sleep(dice.uniform(0.1, 1.2))
         number = dice.randrange(2)
-        if kills < 6 and in_work(desk):
+        if kills < 12 and in_work(desk):
             workers[number].kill()
             kills += 1
         if workers[number].poll() is not None:
