@@ -7,6 +7,7 @@ of its own, starts the small one here.
 import hmac
 import json
 import logging
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Protocol
@@ -84,13 +85,29 @@ class LocalServer:
     def stop(self) -> None:
         withdraw(self._settings)
         self._http.shutdown()
+        self._http.dismiss()
         self._http.server_close()
 
 
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # the call that hands over is answered after this server has ended
+    request_queue_size = 1024
+    """Connections that may wait to be taken up; with the library's 5 a burst of calls was turned away."""
+    timeout = 0  # of `handle_request` alone, which only `dismiss` calls
     local: LocalServer
+    _waiting = True
+
+    def dismiss(self) -> None:
+        """Take up who has connected in the meantime: they hear that the workspace has gone, and ask again.
+
+        Closed unheard, they could not know whether their call had been done.
+        """
+        while self._waiting:
+            self.handle_request()
+
+    def handle_timeout(self) -> None:
+        self._waiting = False
 
 
 def step(done: float, message: str) -> bytes:
@@ -150,6 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
             raise Cancelled(GONE) from None
 
     def _reply(self, found: dict[str, Any], status: int = 200) -> None:
+        with suppress(OSError):  # whoever asked has cancelled the call, or has ended
+            self._write(found, status)
+
+    def _write(self, found: dict[str, Any], status: int) -> None:
         data = json.dumps(found).encode()
         if self._begun:
             self.wfile.write(data)

@@ -10,15 +10,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
+from databits import local_api
 from databits.actor import Actor
-from databits.errors import Conflict, NotFound, Unavailable
+from databits.errors import Cancelled, Conflict, NotFound, Unavailable
 from databits.owner import Ownership
 from databits.platforms.embedded import Embedded
-from databits.remote import FILE, Gone, Remote, announce, fingerprint, serving
+from databits.remote import FILE, Gone, Remote, announce, fingerprint, refusal, serving
 from databits.settings import Settings
 from databits.workspace import Workspace, make_way
 
@@ -328,3 +330,64 @@ def test_a_malformed_call_is_refused(
     with pytest.raises(Unavailable, match="once more"):
         wrong.run("list_databits", {}, ANA)
     page.close()
+
+
+def test_a_burst_of_calls_waits_its_turn(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An IDE's agents start at once; whoever is not yet accepted waits, and is not turned away."""
+    take_up = local_api._Http.process_request
+
+    def slowly(self: Any, *accepted: Any) -> None:
+        time.sleep(0.02)
+        take_up(self, *accepted)
+
+    monkeypatch.setattr(local_api._Http, "process_request", slowly)
+    page = Workspace(settings, stays=True)
+    databits_in(page)
+    server = serving(settings.home)
+    assert server is not None
+    with ThreadPoolExecutor(40) as pool:
+        pulses = list(pool.map(lambda _: Remote(server).pulse(), range(40)))
+    assert set(pulses) == {page.pulse()}
+    page.close()
+
+
+@pytest.mark.parametrize("gone", ["before the answer", "before the steps"])
+def test_a_caller_that_leaves_prints_nothing(
+    settings: Settings,
+    gone: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Standard error is what the IDE shows of its server: a call cancelled elsewhere is no fault of it."""
+    ended, left = Event(), Event()
+
+    def last(self: Workspace, verb: str, body: dict[str, Any], progress: Any) -> dict[str, Any]:
+        left.wait(10)
+        try:
+            for step in range(1000 if gone == "before the steps" else 0):
+                progress(step, "x" * 1000)
+        except Cancelled as error:
+            return refusal(error)
+        return {"kind": "pulse", "data": "x" * 10_000_000}
+
+    finish = local_api._Http.shutdown_request
+
+    def and_tell(self: Any, request: Any) -> None:
+        finish(self, request)
+        ended.set()
+
+    monkeypatch.setattr(Workspace, "answer", last)
+    page = Workspace(settings, stays=True)
+    databits_in(page)
+    server = serving(settings.home)
+    assert server is not None
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
+    monkeypatch.setattr(local_api._Http, "shutdown_request", and_tell)
+    connection.request("POST", "/local/pulse", b"{}", {"Authorization": f"Bearer {server.token}"})
+    connection.close()
+    left.set()
+    assert ended.wait(10)
+    page.close()
+    assert capsys.readouterr().err == ""
