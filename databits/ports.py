@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict, Unpack
 
 from pydantic import BaseModel
 
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
     from databits.store.database import Database
 
 
+class Asked(TypedDict, total=False):
+    """What a caller may ask for beside the operation itself; see `Workbench.run`."""
+
+    progress: Callable[[float, str], None] | None
+    key: str | None
+
+
 class Runner(Protocol):
     """What a surface needs of a workbench, be it in this process or in the one that serves."""
 
     def run(
-        self,
-        name: str,
-        arguments: Mapping[str, Any],
-        actor: Actor,
-        *,
-        progress: Callable[[float, str], None] | None = None,
-        key: str | None = None,
+        self, name: str, arguments: Mapping[str, Any], actor: Actor, **asked: Unpack[Asked]
     ) -> BaseModel: ...
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan: ...

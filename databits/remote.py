@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from pydantic import BaseModel
 
@@ -22,6 +22,7 @@ from databits.errors import DatabitsError, Unavailable, by_phrase
 from databits.model import NameKind, Names, Plan, Planned, Run
 from databits.operation import find
 from databits.owner import database_file
+from databits.ports import Asked
 from databits.settings import Settings
 
 FILE = "server.json"
@@ -119,16 +120,10 @@ class Remote:
         self.server = server
 
     def run(
-        self,
-        name: str,
-        arguments: Mapping[str, Any],
-        actor: Actor,
-        *,
-        progress: Callable[[float, str], None] | None = None,
-        key: str | None = None,
+        self, name: str, arguments: Mapping[str, Any], actor: Actor, **asked: Unpack[Asked]
     ) -> BaseModel:
-        said = {"name": name, "arguments": dict(arguments), "key": key}
-        return self._result(name, self._post("run", said, actor, progress))
+        said = {"name": name, "arguments": dict(arguments), "key": asked.get("key")}
+        return self._result(name, self._post("run", said, actor, asked.get("progress")))
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         found = self._post("propose", {"name": name, "arguments": dict(arguments)}, actor)

@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from threading import Condition
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from pydantic import BaseModel
 
@@ -17,6 +17,7 @@ from databits.actor import Actor
 from databits.errors import Conflict
 from databits.model import NameKind, Names, Plan
 from databits.owner import PATIENCE, Ownership, database_file
+from databits.ports import Asked
 from databits.remote import Gone, Remote, Server, fingerprint, serving
 from databits.settings import Settings
 
@@ -50,15 +51,9 @@ class Workspace:
         self._gone: Server | None = None
 
     def run(
-        self,
-        name: str,
-        arguments: Mapping[str, Any],
-        actor: Actor,
-        *,
-        progress: Callable[[float, str], None] | None = None,
-        key: str | None = None,
+        self, name: str, arguments: Mapping[str, Any], actor: Actor, **asked: Unpack[Asked]
     ) -> BaseModel:
-        return self._call(lambda it: it.run(name, arguments, actor, progress=progress, key=key))
+        return self._call(lambda it: it.run(name, arguments, actor, **asked))
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         return self._call(lambda it: it.propose(name, arguments, actor))

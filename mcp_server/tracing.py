@@ -6,9 +6,9 @@ and nothing traces, there is none.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Unpack
 
 from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from databits.actor import Actor
 from databits.errors import DatabitsError
 from databits.model import NameKind, Names, Plan, Run
-from databits.ports import Runner
+from databits.ports import Asked, Runner
 from databits.types import NAME
 
 _HEADERS = ("traceparent", "tracestate")
@@ -41,16 +41,10 @@ class Traced:
         self._runner = runner
 
     def run(
-        self,
-        name: str,
-        arguments: Mapping[str, Any],
-        actor: Actor,
-        *,
-        progress: Callable[[float, str], None] | None = None,
-        key: str | None = None,
+        self, name: str, arguments: Mapping[str, Any], actor: Actor, **asked: Unpack[Asked]
     ) -> BaseModel:
         with _span(name, arguments) as span:
-            done = self._runner.run(name, arguments, actor, progress=progress, key=key)
+            done = self._runner.run(name, arguments, actor, **asked)
             if isinstance(done, Run):
                 span.set_attribute("databits.run", done.id)
             return done

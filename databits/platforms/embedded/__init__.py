@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import BaseModel
 
 from databits.actor import Actor
-from databits.change import Progress
 from databits.model import NameKind, Names, Plan
 from databits.owner import Ownership
+from databits.ports import Asked
 from databits.settings import Settings
 from databits.store.database import Database
 from databits.workbench import Workbench
@@ -36,16 +36,10 @@ class Embedded(Workbench):
         self.ownership = Ownership(settings.url)
 
     def run(
-        self,
-        name: str,
-        arguments: Mapping[str, Any],
-        actor: Actor,
-        *,
-        progress: Progress | None = None,
-        key: str | None = None,
+        self, name: str, arguments: Mapping[str, Any], actor: Actor, **asked: Unpack[Asked]
     ) -> BaseModel:
         self.ownership.take()
-        return super().run(name, arguments, actor, progress=progress, key=key)
+        return super().run(name, arguments, actor, **asked)
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         self.ownership.take()
