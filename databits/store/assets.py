@@ -7,6 +7,7 @@ from sqlalchemy import Row, Select, Table, func, select
 
 from databits.store.lineage import Lineage
 from databits.store.names import makers
+from databits.store.pages import oldest_first
 from databits.store.shapes import ASSET_KINDS, AssetKind, AssetRow, AssetVersionRow, Node
 from databits.store.tables import (
     databit_versions,
@@ -61,9 +62,9 @@ class Assets:
             if n < start or kind not in kinds or len(found) >= limit:
                 continue
             column = _TABLES[kind].c.id
-            query = _query(kind, production).where(column > (seen if n == start else 0))
-            rows = self._tx.rows(query.order_by(column).limit(limit - len(found)))
-            found += self._listed(n, kind, rows)
+            last = seen if n == start else 0
+            query = oldest_first(_query(kind, production), column, last, limit - len(found))
+            found += self._listed(n, kind, self._tx.rows(query))
         return found
 
     def count(self, kinds: Collection[AssetKind], production: bool) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from databits.digest import digest
 from databits.model import AuditEvent
 from databits.store.ledger import GENESIS
+from databits.store.pages import newest_first, oldest_first
 from databits.store.shapes import now
 from databits.store.tables import audit, changes
 from databits.store.transaction import Transaction
@@ -74,14 +75,9 @@ class Audit:
         trace_id: str | None = None,
     ) -> list[AuditEvent]:
         """Newest first; `after` is the id that the page before ended with, 0 for the first."""
-        query = (
-            self._where(actor, operation, outcome, change_id, trace_id)
-            .order_by(audit.c.id.desc())
-            .limit(limit)
-        )
-        if after:
-            query = query.where(audit.c.id < after)
-        return [AuditEvent.model_validate(row) for row in self._tx.rows(query)]
+        where = self._where(actor, operation, outcome, change_id, trace_id)
+        rows = self._tx.rows(newest_first(where, audit.c.id, after, limit))
+        return [AuditEvent.model_validate(row) for row in rows]
 
     def count(
         self,
@@ -98,9 +94,7 @@ class Audit:
 
     def events(self, after: int = 0, limit: int = 10_000) -> Iterator[Row[Any]]:
         """Every event, oldest first, read in pages."""
-        while rows := self._tx.rows(
-            select(audit).where(audit.c.id > after).order_by(audit.c.id).limit(limit)
-        ):
+        while rows := self._tx.rows(oldest_first(select(audit), audit.c.id, after, limit)):
             yield from rows
             after = rows[-1].id
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from databits.errors import Conflict, NotFound
@@ -27,30 +27,6 @@ class Changes:
         if row is None:
             raise NotFound("There is no change of that id. list_changes shows the changes.")
         return Change.model_validate(row)
-
-    def page(
-        self, after: int, limit: int, *, actor: str | None = None, operation: str | None = None
-    ) -> list[Change]:
-        """Newest first; `after` is the id that the page before ended with, 0 for the first."""
-        query = _where(actor, operation).order_by(changes.c.id.desc()).limit(limit)
-        if after:
-            query = query.where(changes.c.id < after)
-        return [Change.model_validate(row) for row in self._tx.rows(query)]
-
-    def count(self, *, actor: str | None = None, operation: str | None = None) -> int:
-        return self._tx.count(_where(actor, operation).subquery())  # type: ignore[arg-type]
-
-    def last_of(self, actor: str, operations: Sequence[str]) -> int | None:
-        """The actor's newest change that still stands and came from one of these operations."""
-        found: int | None = self._tx.value(
-            select(func.max(changes.c.id)).where(
-                changes.c.actor == actor,
-                changes.c.operation.in_(operations),
-                changes.c.state == "applied",
-                changes.c.undo_of.is_(None),
-            )
-        )
-        return found
 
     def undo(self, change_id: int) -> int:
         """Put every row of a change back as it was; returns how many.
@@ -234,13 +210,6 @@ class Effect(NamedTuple):
 
 def _ordered(ids: Sequence[int]) -> bool:
     return all(a < b for a, b in pairwise(ids))
-
-
-def _where(actor: str | None, operation: str | None) -> Select[Any]:
-    query = select(changes)
-    if actor is not None:
-        query = query.where(changes.c.actor == actor)
-    return query if operation is None else query.where(changes.c.operation == operation)
 
 
 def _runs(images: Sequence[Effect]) -> list[tuple[str, str, list[Effect]]]:

@@ -7,6 +7,7 @@ from sqlalchemy import Select, Text, bindparam, cast, func, select
 
 from databits.errors import Conflict, NotFound
 from databits.model import Databit
+from databits.store.pages import oldest_first
 from databits.store.prepared import Prepared, among
 from databits.store.shapes import now
 from databits.store.tables import databit_versions, databits, items
@@ -98,9 +99,7 @@ class Databits:
 
     def page(self, after: int, limit: int) -> list[tuple[int, Databit]]:
         """(id, Databit) pairs in order of id."""
-        rows = self._tx.rows(
-            select(databits).where(databits.c.id > after).order_by(databits.c.id).limit(limit)
-        )
+        rows = self._tx.rows(oldest_first(select(databits), databits.c.id, after, limit))
         return [(row.id, self._summary(row)) for row in rows]
 
     def summary(self, name: str) -> Databit:

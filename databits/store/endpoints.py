@@ -7,6 +7,7 @@ from sqlalchemy import Row, select
 
 from databits.errors import NotFound
 from databits.model import Endpoint
+from databits.store.pages import oldest_first
 from databits.store.shapes import now
 from databits.store.tables import datasets, endpoints, models, requests, routes
 from databits.store.transaction import Transaction
@@ -86,9 +87,7 @@ class Endpoints:
         return self._endpoint(self.raw(name))
 
     def page(self, after: int, limit: int) -> list[tuple[int, Endpoint]]:
-        rows = self._tx.rows(
-            select(endpoints).where(endpoints.c.id > after).order_by(endpoints.c.id).limit(limit)
-        )
+        rows = self._tx.rows(oldest_first(select(endpoints), endpoints.c.id, after, limit))
         return [(row.id, self._endpoint(row)) for row in rows]
 
     def newest_of(self, databit_id: int) -> str | None:

@@ -10,6 +10,7 @@ from databits.model import Change
 from databits.store.changes import Changes, Effect
 from databits.store.item_history import ItemHistory
 from databits.store.names import in_words
+from databits.store.pages import newest_first
 from databits.store.shapes import Event, ListedChange, Node, Wanted
 from databits.store.tables import (
     change_rows,
@@ -45,10 +46,8 @@ class History:
 
     def page(self, wanted: Wanted, after: int, limit: int) -> list[ListedChange]:
         """Newest first; `after` is the id that the page before ended with, 0 for the first."""
-        query = select(changes).where(*self._where(wanted)).order_by(changes.c.id.desc())
-        if after:
-            query = query.where(changes.c.id < after)
-        rows = self._tx.rows(query.limit(limit))
+        query = select(changes).where(*self._where(wanted))
+        rows = self._tx.rows(newest_first(query, changes.c.id, after, limit))
         past = Changes(self._tx)
         newest, effects = past.newest(), past.effects([r.id for r in rows if r.rows <= _IMAGES])
         return [self._listed(row, effects.get(row.id), newest) for row in rows]

@@ -23,6 +23,7 @@ from databits.store.item_queries import (
     item_of,
     shown,
 )
+from databits.store.pages import oldest_first
 from databits.store.prepared import Prepared
 from databits.store.shapes import Filter, now
 from databits.store.tables import items, records
@@ -106,10 +107,9 @@ class ItemReads:
             of = {"databit_id": databit_id, "after": after, "most": limit, "moment": now()}
             rows = self._tx.fetch(_page(tuple(given)), **of, **given)
             return [Item.model_validate(row) for row in rows]
-        query = self._select().where(
-            items.c.databit_id == databit_id, items.c.id > after, *_clauses(where)
-        )
-        return [item_of(row) for row in self._tx.rows(query.order_by(items.c.id).limit(limit))]
+        query = self._select().where(items.c.databit_id == databit_id, *_clauses(where))
+        page = oldest_first(query, items.c.id, after, limit)
+        return [item_of(row) for row in self._tx.rows(page)]
 
     def count(self, databit_id: int, where: Filter) -> int:
         """How many there are, up to `COUNTED`: counting more would take longer than a page."""

@@ -12,6 +12,7 @@ from sqlalchemy import Row, delete, exists, select
 from databits.actor import Role
 from databits.errors import Conflict, NotFound
 from databits.model import Person, PersonGrant
+from databits.store.pages import oldest_first
 from databits.store.shapes import now
 from databits.store.tables import change_rows, databits, grants, passwords, people
 from databits.store.transaction import Transaction
@@ -70,12 +71,9 @@ class People:
         self._tx.update(people, {self.raw(name).id: {"disabled": int(disabled)}})
 
     def page(self, after: int, limit: int) -> list[tuple[int, Person]]:
-        rows = self._tx.rows(
-            select(people, exists().where(passwords.c.person == people.c.name).label("signs_in"))
-            .where(people.c.id > after)
-            .order_by(people.c.id)
-            .limit(limit)
-        )
+        signs_in = exists().where(passwords.c.person == people.c.name).label("signs_in")
+        query = oldest_first(select(people, signs_in), people.c.id, after, limit)
+        rows = self._tx.rows(query)
         given = self._granted([row.name for row in rows])
         return [
             (

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
 from databits.errors import Conflict, NotFound
 from databits.model import Plan
+from databits.store.pages import newest_first
 from databits.store.shapes import in_its_place, now
 from databits.store.tables import plans
 from databits.store.transaction import Transaction
@@ -114,10 +115,8 @@ class Plans:
 
     def page(self, state: str | None, after: int, limit: int) -> list[Plan]:
         """Newest first; one that waits, or was approved and not carried out, expires with its time."""
-        query = select(plans).where(*_in(state)).order_by(plans.c.id.desc()).limit(limit)
-        return [
-            _plan(r) for r in self._tx.rows(query.where(plans.c.id < after) if after else query)
-        ]
+        query = newest_first(select(plans).where(*_in(state)), plans.c.id, after, limit)
+        return [_plan(row) for row in self._tx.rows(query)]
 
     def count(self, state: str | None = None) -> int:
         return self._tx.count(plans, *_in(state))

@@ -7,6 +7,7 @@ from sqlalchemy import Row, Select, func, insert, select
 
 from databits.errors import NotFound
 from databits.model import Record, Source
+from databits.store.pages import oldest_first
 from databits.store.shapes import now
 from databits.store.tables import records, sources, vectors
 from databits.store.transaction import Transaction, _parts
@@ -33,13 +34,8 @@ class Records:
 
     def sources(self, after: int, limit: int) -> list[Source]:
         count = select(func.count()).where(records.c.source_id == sources.c.id).scalar_subquery()
-        found = self._tx.rows(
-            select(sources, count.label("records"))
-            .where(sources.c.id > after)
-            .order_by(sources.c.id)
-            .limit(limit)
-        )
-        return [Source.model_validate(row) for row in found]
+        query = oldest_first(select(sources, count.label("records")), sources.c.id, after, limit)
+        return [Source.model_validate(row) for row in self._tx.rows(query)]
 
     def count_sources(self) -> int:
         return self._tx.count(sources)
@@ -73,25 +69,23 @@ class Records:
     def page(
         self, source: str | None, contains: str | None, after: int, limit: int
     ) -> list[Record]:
-        return [
-            Record.model_validate(r)
-            for r in self._tx.rows(self._select(source, contains, after, limit))
-        ]
+        query = oldest_first(self._select(source, contains), records.c.id, after, limit)
+        return [Record.model_validate(row) for row in self._tx.rows(query)]
 
     def ids(self, source: str | None, contains: str | None, sample: int | None = None) -> list[int]:
         """Ids of matching records, oldest first; `sample` draws that many at random.
 
         The draw goes by content digest, so it is the same each time and on every machine.
         """
-        query = self._select(source, contains, 0, None).with_only_columns(records.c.id)
+        query = self._select(source, contains).with_only_columns(records.c.id)
         if sample is not None:
-            query = query.order_by(None).order_by(records.c.sha256).limit(sample)
+            query = query.order_by(records.c.sha256).limit(sample)
         return sorted(row.id for row in self._tx.rows(query))
 
     def by_ids(self, ids: Sequence[int]) -> list[Record]:
         found: list[Record] = []
         for part in _parts(ids):
-            query = self._select(None, None, 0, None).where(records.c.id.in_(part))
+            query = self._select().where(records.c.id.in_(part)).order_by(records.c.id)
             found.extend(Record.model_validate(row) for row in self._tx.rows(query))
         return found
 
@@ -123,24 +117,17 @@ class Records:
         if fresh:
             self._tx.db.execute(insert(vectors), fresh)
 
-    def _select(
-        self, source: str | None, contains: str | None, after: int, limit: int | None
-    ) -> Select[Any]:
-        query = (
-            select(
-                records.c.id,
-                sources.c.name.label("source"),
-                records.c.position,
-                records.c.text,
-                records.c.fields,
-                records.c.origin,
-            )
-            .join(sources, sources.c.id == records.c.source_id)
-            .where(records.c.id > after)
-            .order_by(records.c.id)
-        )
+    def _select(self, source: str | None = None, contains: str | None = None) -> Select[Any]:
+        query = select(
+            records.c.id,
+            sources.c.name.label("source"),
+            records.c.position,
+            records.c.text,
+            records.c.fields,
+            records.c.origin,
+        ).join(sources, sources.c.id == records.c.source_id)
         if source is not None:
             query = query.where(records.c.source_id == self.source(source).id)
         if contains:
             query = query.where(records.c.text.icontains(contains, autoescape=True))
-        return query.limit(limit) if limit is not None else query
+        return query

@@ -4,10 +4,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, or_, select, update
 
 from databits.errors import NotFound
 from databits.model import Run
+from databits.store.pages import newest_first
 from databits.store.shapes import now
 from databits.store.tables import run_log, runs
 from databits.store.transaction import Transaction
@@ -63,15 +64,11 @@ class Runs:
 
     def page(self, state: str | None, after: int, limit: int) -> list[Run]:
         """Newest first; `after` is the id that the page before ended with, 0 for the first."""
-        query = select(runs).order_by(runs.c.id.desc()).limit(limit)
-        if after:
-            query = query.where(runs.c.id < after)
-        if state is not None:
-            query = query.where(runs.c.state == state)
+        query = newest_first(select(runs).where(*_in(state)), runs.c.id, after, limit)
         return [_run(row) for row in self._tx.rows(query)]
 
     def count(self, state: str | None = None) -> int:
-        return self._tx.count(runs, *([] if state is None else [runs.c.state == state]))
+        return self._tx.count(runs, *_in(state))
 
     def of_key(self, key: str) -> Row[Any] | None:
         return self._tx.one(select(runs).where(runs.c.key == key))
@@ -231,6 +228,10 @@ class Runs:
         heard = max(row.finished_at or 0, told or 0) or None
         found = _run(row).model_dump() | {"log": self.log(run_id, last), "updated_at": heard}
         return Run.model_validate(found)
+
+
+def _in(state: str | None) -> list[ColumnElement[bool]]:
+    return [] if state is None else [runs.c.state == state]
 
 
 def tries(row: Row[Any]) -> int:

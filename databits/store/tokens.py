@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, select, update
 from databits.actor import Role
 from databits.errors import NotFound
 from databits.model import Token
+from databits.store.pages import oldest_first
 from databits.store.shapes import now
 from databits.store.tables import tokens
 from databits.store.transaction import Transaction
@@ -63,8 +64,8 @@ class Tokens:
 
     def page(self, person: str | None, after: int, limit: int) -> list[tuple[int, Token]]:
         """(id, token) pairs in order of id; `person`: theirs only."""
-        query = select(tokens).where(tokens.c.id > after, *_of(person)).order_by(tokens.c.id)
-        return [(row.id, _token(row)) for row in self._tx.rows(query.limit(limit))]
+        query = oldest_first(select(tokens).where(*_of(person)), tokens.c.id, after, limit)
+        return [(row.id, _token(row)) for row in self._tx.rows(query)]
 
     def count(self, person: str | None) -> int:
         return self._tx.count(tokens, *_of(person))

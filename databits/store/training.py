@@ -8,6 +8,7 @@ from sqlalchemy import Row, func, select
 
 from databits.errors import Invalid, NotFound
 from databits.model import Dataset, Interval, Model
+from databits.store.pages import oldest_first
 from databits.store.shapes import now
 from databits.store.tables import (
     databits,
@@ -79,9 +80,7 @@ class Datasets:
         query = select(datasets, databits.c.name.label("databit")).join(
             databits, databits.c.id == datasets.c.databit_id
         )
-        rows = self._tx.rows(
-            query.where(datasets.c.id > after).order_by(datasets.c.id).limit(limit)
-        )
+        rows = self._tx.rows(oldest_first(query, datasets.c.id, after, limit))
         return [(row.id, _dataset(row)) for row in rows]
 
     def count(self) -> int:
@@ -181,9 +180,7 @@ class Models:
         return self._model(self.raw(ref))
 
     def page(self, after: int, limit: int) -> list[tuple[int, Model]]:
-        rows = self._tx.rows(
-            select(models).where(models.c.id > after).order_by(models.c.id).limit(limit)
-        )
+        rows = self._tx.rows(oldest_first(select(models), models.c.id, after, limit))
         return [(row.id, self._model(row)) for row in rows]
 
     def count(self) -> int:
