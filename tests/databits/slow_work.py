@@ -5,6 +5,7 @@ Run as a script: a worker for the workspace that the environment's settings name
 
 import logging
 import time
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -25,10 +26,13 @@ def hold(
     name: Annotated[str, Field(description="Name of the source that it makes")],
     seconds: Annotated[float, Field(description="How long it takes")] = 0.0,
     silent: Annotated[bool, Field(description="Says nothing meanwhile")] = False,
+    gate: Annotated[
+        str, Field(description="A file; once it is there, it has taken long enough")
+    ] = "",
 ) -> Held:
     """Hold a worker for a while, then make a source."""
     until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
+    while (left := until - time.monotonic()) > 0 and not (gate and Path(gate).exists()):
         time.sleep(min(left, 0.02))
         if not silent:
             work.progress(1 - max(until - time.monotonic(), 0) / seconds, f"{left:.1f} s to go")

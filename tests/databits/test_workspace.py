@@ -18,7 +18,7 @@ import pytest
 from databits import local_api
 from databits.actor import Actor
 from databits.errors import Cancelled, Conflict, NotFound, Unavailable
-from databits.owner import Ownership
+from databits.owner import PATIENCE, Ownership
 from databits.platforms.embedded import Embedded
 from databits.remote import FILE, Gone, Remote, announce, fingerprint, refusal, serving
 from databits.settings import Settings
@@ -148,7 +148,7 @@ def test_a_process_that_answers_nobody_is_waited_for_and_then_named(
         begun = time.monotonic()
         with pytest.raises(Conflict, match=f"process {other.process.pid} ") as told:
             databits_in(workspace)
-        assert 4 < time.monotonic() - begun < 15
+        assert PATIENCE <= time.monotonic() - begun < 120
         assert "DATABITS_DATABASE_URL" in str(told.value)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(databits_in, workspace)
@@ -274,16 +274,21 @@ def test_in_one_process_a_workspace_may_be_open_twice(home: Path, settings: Sett
 def test_a_forked_child_holds_no_lock_that_its_parent_let_go(settings: Settings) -> None:
     mine = Ownership(settings.url)
     mine.take()
+    reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        time.sleep(3)
+        os.close(writing)
+        os.read(reading, 1)  # until the parent closes its end, or dies
         os._exit(0)
+    os.close(reading)
     mine.release()
-    with another(settings.home, stays=False) as other:
-        begun = time.monotonic()
-        assert other("list_databits")["total"] == 0
-        assert time.monotonic() - begun < 2.5
-    os.waitpid(child, 0)
+    try:
+        with another(settings.home, stays=False) as other:
+            assert other("list_databits")["total"] == 0
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "it lived all the while"
+    finally:
+        os.close(writing)
+        os.waitpid(child, 0)
 
 
 def test_nothing_is_locked_on_postgresql() -> None:
@@ -318,7 +323,7 @@ def test_a_malformed_call_is_refused(
     databits_in(page)
     server = serving(settings.home)
     assert server is not None
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request("POST", f"/local/{path}", body, {"Authorization": f"Bearer {server.token}"})
     answer = connection.getresponse()
     assert phrase in json.loads(answer.read())["error"]["text"]
@@ -364,7 +369,7 @@ def test_a_caller_that_leaves_prints_nothing(
     ended, left = Event(), Event()
 
     def last(self: Workspace, verb: str, body: dict[str, Any], progress: Any) -> dict[str, Any]:
-        left.wait(10)
+        left.wait(60)
         try:
             for step in range(1000 if gone == "before the steps" else 0):
                 progress(step, "x" * 1000)
@@ -383,11 +388,11 @@ def test_a_caller_that_leaves_prints_nothing(
     databits_in(page)
     server = serving(settings.home)
     assert server is not None
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     monkeypatch.setattr(local_api._Http, "shutdown_request", and_tell)
     connection.request("POST", "/local/pulse", b"{}", {"Authorization": f"Bearer {server.token}"})
     connection.close()
     left.set()
-    assert ended.wait(10)
+    assert ended.wait(60)
     page.close()
     assert capsys.readouterr().err == ""
