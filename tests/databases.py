@@ -11,7 +11,8 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,7 @@ def postgres() -> Iterator[str]:
         pytest.skip("PostgreSQL is not installed: see tests/needs.py")
     pytest.importorskip("psycopg")
     # PostgreSQL refuses to run as root, and whoever it runs as must reach its folder.
-    folder = Path(os.path.realpath("/tmp")) / f"databits-pg-{os.getpid()}"
-    folder.mkdir(mode=0o700)
+    folder = Path(tempfile.mkdtemp(prefix="databits-pg-", dir=os.path.realpath("/tmp")))
     who: dict[str, Any] = {}
     if os.geteuid() == 0:
         try:
@@ -45,28 +45,40 @@ def postgres() -> Iterator[str]:
             folder.rmdir()
             pytest.skip("there is no user `postgres` to run PostgreSQL as")
         who = {"user": "postgres"}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/", **who}
     data = str(folder / "data")
     initdb = [programs / "initdb", "-D", data, "-U", "databits", "-A", "trust", "-E", "UTF8"]
     subprocess.run([*initdb, "--no-sync"], check=True, **quiet)
-    options = ("fsync=off", "max_connections=200", "shared_buffers=64MB")
-    server = subprocess.Popen(
-        [programs / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder]
-        + [part for option in options for part in ("-c", option)],
-        **quiet,
-    )
-    for _ in range(200):
-        ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
-        if subprocess.run(ready, check=False, **quiet).returncode == 0:
-            break
-        threading.Event().wait(0.05)
+    server, port = _started(programs, data, quiet)
     yield f"postgresql+psycopg://databits@127.0.0.1:{port}"
     server.send_signal(signal.SIGQUIT)  # at once: what it holds is thrown away
-    server.wait(timeout=30)
+    server.wait(timeout=120)
     shutil.rmtree(folder)
+
+
+def _started(
+    programs: Path, data: str, quiet: dict[str, Any]
+) -> "tuple[subprocess.Popen[bytes], int]":
+    """The server, once it answers, and its port."""
+    options = ("fsync=off", "max_connections=200", "shared_buffers=64MB")
+    until = time.monotonic() + 240
+    while time.monotonic() < until:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", data]
+            + [part for option in options for part in ("-c", option)],
+            **quiet,
+        )
+        ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+        while server.poll() is None and time.monotonic() < until:  # else another has that port
+            if subprocess.run(ready, check=False, **quiet).returncode == 0:
+                return server, port
+            time.sleep(0.05)
+        server.kill()
+        server.wait()
+    raise AssertionError("PostgreSQL did not start")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ def package(name: str, file: str = "") -> Path:
 
 def node(
     *arguments: str | Path,
-    timeout: float = 120,
+    timeout: float = 280,
     env: Mapping[str, str] | None = None,
     **kwargs: Any,
 ) -> "subprocess.CompletedProcess[str]":

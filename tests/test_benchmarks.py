@@ -9,8 +9,6 @@ from benchmarks import audit, bulk, core, importing, mcp, measure, pages, queue
 from benchmarks.databases import Databases, opened
 from tests import needs
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(
     scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]

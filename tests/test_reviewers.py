@@ -200,7 +200,7 @@ def prepare(desk: "Desk", folder: Path) -> None:
 # --- the test -------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(1200)
 def test_fifty_reviewers_for_a_minute_lose_nothing_and_share_nothing(
     desk: "Desk", backend: str, database_url: str, tmp_path: Path
 ) -> None:

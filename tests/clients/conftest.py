@@ -34,7 +34,7 @@ class Place(NamedTuple):
     def approve(self, plan: int) -> None:
         """What a person does elsewhere with a plan that the client could not ask about."""
         words = [COMMAND, "approve", str(plan)]
-        subprocess.run(words, env=self.environment, check=True, capture_output=True, timeout=120)
+        subprocess.run(words, env=self.environment, check=True, capture_output=True, timeout=240)
 
 
 # A client in another language or process must not see another's work: each has a Databit.
@@ -88,15 +88,15 @@ def served(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield place
     finally:
         server.terminate()
-        server.wait(timeout=60)
+        server.wait(timeout=120)
 
 
 def _wait_until_up(port: int, server: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 240
     while time.monotonic() < until:
         assert server.poll() is None, "the server ended"
         try:
-            httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).raise_for_status()
+            httpx.get(f"http://127.0.0.1:{port}/health", timeout=60).raise_for_status()
             return
         except httpx.HTTPError:
             time.sleep(0.2)

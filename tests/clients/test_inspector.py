@@ -13,7 +13,7 @@ from tests.clients import day
 from tests.clients.conftest import COMMAND, Place
 from tests.nodes import node, package
 
-pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 INSPECTOR = package("@modelcontextprotocol/inspector", "clients/launcher/build/index.js")
 
 

@@ -16,7 +16,7 @@ from fastmcp.client.transports import StdioTransport
 from tests.clients import day
 from tests.clients.conftest import COMMAND, Place
 
-pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
 
 class Person:

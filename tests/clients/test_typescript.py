@@ -13,7 +13,7 @@ from tests.clients import day
 from tests.clients.conftest import COMMAND, Place
 from tests.nodes import HERE, MODULES, NODE
 
-pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
 
 class Lines:
@@ -62,7 +62,7 @@ async def connected(script: str, target: dict[str, Any]) -> AsyncIterator[Lines]
     try:
         yield Lines(process)
         process.stdin.close()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), 120) == 0
     finally:
         if process.returncode is None:
             process.kill()

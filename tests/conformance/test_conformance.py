@@ -20,7 +20,7 @@ from tests.nodes import node, package
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(
         not needs.node_packages(), reason="`make test` installs the packages of tests/node"
     ),
@@ -80,12 +80,12 @@ def serving(which: str, home: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=120)
 
 
 def run(url: str, results: Path, *options: str) -> Outcome:
     """Run the suite to its end; `results` gets what it asked and was told."""
-    ran = node(SUITE, "server", "--url", url, "-o", results, *options, timeout=500)
+    ran = node(SUITE, "server", "--url", url, "-o", results, *options, timeout=1000)
     _, _, summary = ran.stdout.partition("=== SUMMARY ===")
     scenarios = re.findall(r"^\S ([\w-]+): (\d+) passed, (\d+) failed", summary, re.MULTILINE)
     total = re.search(r"^Total: (\d+) passed, (\d+) failed", summary, re.MULTILINE)

@@ -181,7 +181,6 @@ def move(desk: "Desk", how: str) -> None:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(asked=call, done=call, before=moves, after=moves, expired=st.booleans(), other=st.booleans())
-@pytest.mark.timeout(180)
 def test_an_approval_executes_its_own_plan_or_nothing(
     open_desk: "MakeDesk",
     tickets_csv: Path,

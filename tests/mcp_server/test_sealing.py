@@ -221,7 +221,7 @@ def served(home: Path, url: str, keys: list[str]) -> Iterator[str]:
         yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
         process.stdout.close()
 
 

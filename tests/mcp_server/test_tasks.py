@@ -65,7 +65,6 @@ async def test_a_client_that_knows_tasks_gets_the_result_as_if_it_had_waited(
 
 
 @pytest.mark.slow  # it trains
-@pytest.mark.timeout(300)
 async def test_an_approved_call_becomes_a_task_whose_result_is_the_operations(
     labelled: Workbench, connect: Connect
 ) -> None:

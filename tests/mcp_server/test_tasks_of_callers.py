@@ -131,7 +131,6 @@ main(Settings(user="ana", role="admin"))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 async def test_over_standard_input_and_output_a_worker_of_its_own_does_the_task(
     labelled: Workbench, settings: Settings, tmp_path: Path
 ) -> None:
@@ -149,7 +148,6 @@ async def test_over_standard_input_and_output_a_worker_of_its_own_does_the_task(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(
     not needs.node_packages(), reason="`make test` installs the packages of tests/node"
 )
@@ -170,7 +168,6 @@ def test_a_client_of_another_make_follows_the_task_to_its_result(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 async def test_a_task_goes_on_in_the_process_that_has_the_workspace_open(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -13,7 +13,6 @@ from desktop.build import lay_out
 from tests.nodes import MODULES, node, package
 from tests.package.conftest import ROOT, Installed, tools_of
 
-pytestmark = pytest.mark.timeout(180)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REGISTRY = json.loads((ROOT / "server.json").read_text(encoding="utf-8"))
 MCPB = package("@anthropic-ai/mcpb", "dist/cli/cli.js")

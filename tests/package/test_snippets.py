@@ -22,7 +22,6 @@ from tests.package.conftest import ROOT, Installed, tools_of
 from tests.ui.test_app import free_port
 from tests.ui.test_up import answers, up
 
-pytestmark = pytest.mark.timeout(180)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHECKOUT = "/absolute/path/.venv/bin/databits"
 HTTP = "http://127.0.0.1:8765/mcp"
@@ -102,4 +101,4 @@ def _served(tmp_path: Path, open_desk: MakeDesk) -> Iterator[tuple[str, str]]:
         yield f"http://127.0.0.1:{port}/mcp", secret
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=120)

@@ -11,7 +11,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from databits_workbench.__main__ import OURS
 from tests.package.conftest import Installed, tools_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
 
 @pytest.fixture

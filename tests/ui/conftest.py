@@ -19,6 +19,8 @@ from tests import needs
 from ui.app import build_app
 
 ORIGIN = "http://127.0.0.1:8765"
+PATIENCE_MS = 120_000
+"""For what must come in a browser: on a slow machine the planner alone warms up for half a minute."""
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ class Served:
     def __enter__(self) -> "Served":
         for thread in self._threads:
             thread.start()
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not self._server.started and time.monotonic() < until:
             time.sleep(0.05)
         assert self._server.started, "the server did not start"
@@ -68,7 +70,7 @@ class Served:
         self._stop.set()
         self._server.should_exit = True
         for thread in self._threads:
-            thread.join(timeout=30)
+            thread.join(timeout=120)
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -102,7 +104,9 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         try:
-            chromium = playwright.chromium.launch(executable_path=needs.chromium(), args=list(ARGS))
+            chromium = playwright.chromium.launch(
+                executable_path=needs.chromium(), args=list(ARGS), timeout=PATIENCE_MS
+            )
         except Error as error:
             reason = "No Chromium. Install one with `apt install chromium` or `playwright install chromium`."
             if os.environ.get("CI"):
@@ -116,7 +120,7 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, served: Served) -> Iterator[Any]:
     """The page, open on the chat; it must ask nobody but its own server, and log no error."""
     context = browser.new_context(viewport={"width": 1280, "height": 860})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
     opened = context.new_page()
     foreign: list[str] = []
     problems: list[str] = []

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import TICKETS, Desk
 from tests.ui.conftest import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 NASTY = "<img src=x onerror=window.pwned=1> ${window.pwned=2}"
 
 

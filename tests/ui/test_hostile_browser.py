@@ -12,7 +12,7 @@ from tests.conftest import Desk
 from tests.hostile import TEXTS, hidden, write
 from tests.ui.conftest import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture

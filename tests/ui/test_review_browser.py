@@ -9,7 +9,7 @@ from databits.store import Store
 from tests.conftest import TICKETS, Desk
 from tests.ui.conftest import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 
 from tests.accounts import PASSWORD, add_account
 from tests.conftest import Desk
-from tests.ui.conftest import Served
+from tests.ui.conftest import PATIENCE_MS, Served
 from tests.ui.test_tabs_browser import open_tab
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def visit(browser: Any, served: Served) -> Iterator[Any]:
 
     def come() -> Any:
         context = browser.new_context(viewport={"width": 1280, "height": 860})
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -89,7 +89,7 @@ def test_two_people_at_once_see_and_do_only_their_own(visit: Any, queued: Desk) 
         pages[name].fill("#box textarea", f"list databits for {name}")
         pages[name].keyboard.press("Enter")
     for name in pages:
-        pages[name].wait_for_selector("#bot table", timeout=60_000)
+        pages[name].wait_for_selector("#bot table")
     for name, other in (("bea", "carl"), ("carl", "bea")):
         page = pages[name]
         page.reload()

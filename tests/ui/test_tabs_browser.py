@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import Desk
 from tests.ui.conftest import Served
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture
@@ -70,4 +70,4 @@ def test_the_board_follows_what_happens_elsewhere(page: Any, labelled: Desk) -> 
     open_tab(page, "Board")
     page.wait_for_selector("#board >> text=support@1")
     labelled("create_databit", name="elsewhere", labels=["a", "b"])
-    page.wait_for_selector("#board td:has-text('elsewhere')", timeout=30_000)
+    page.wait_for_selector("#board td:has-text('elsewhere')")

@@ -99,7 +99,6 @@ def suggest(desk: "Desk", ids: list[int], label: str, n: int) -> int | None:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(steps=st.lists(step, min_size=1, max_size=14))
-@pytest.mark.timeout(180)
 def test_undoing_everything_in_reverse_restores_every_state_on_the_way(
     open_desk: "MakeDesk", steps: list[tuple[str, int, list[int]]]
 ) -> None:

@@ -342,17 +342,17 @@ def test_a_write_after_the_end_is_refused_and_one_before_it_is_done(database: Da
 
     def slow(store: Any) -> int:
         begun.set()
-        goes_on.wait(10)
+        goes_on.wait(60)
         return add_source("late")(store)
 
     with ThreadPoolExecutor() as pool:
         first = pool.submit(database.write, slow)
-        assert begun.wait(10)
+        assert begun.wait(60)
         closing = pool.submit(database.close)
         goes_on.set()
-        closing.result(30)
-        assert first.result(10)
+        closing.result(60)
+        assert first.result(60)
         for _ in range(2):
             refused = pool.submit(database.write, add_source("never"))
             with pytest.raises(Unavailable, match="closed here; nothing was written"):
-                refused.result(10)
+                refused.result(60)

@@ -320,7 +320,7 @@ class Team(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_whatever_people_do_is_recorded_and_can_be_taken_back(
     open_desk: "MakeDesk", backend: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

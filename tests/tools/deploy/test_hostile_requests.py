@@ -21,7 +21,6 @@ ASKED = [text for text in map(normalise_text, TEXTS) if 0 < len(text) < 100_000]
 
 @pytest.mark.slow
 @pytest.mark.anyio
-@pytest.mark.timeout(180)
 async def test_an_endpoint_takes_hostile_texts_for_texts(production: "Desk") -> None:
     desk = production
     kept = {table.name: desk.rows(table) for table in (items, labels, plans, runs, change_rows)}

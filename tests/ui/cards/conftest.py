@@ -10,6 +10,7 @@ from databits.store import Store
 from tests import needs
 from tests.conftest import TICKETS, Desk
 from tests.ui.cards.host import Host
+from tests.ui.conftest import PATIENCE_MS
 
 
 class Card:
@@ -84,7 +85,7 @@ def show(browser: Any, workbench: Embedded) -> Iterator[Callable[[Desk], Card]]:
         hosts.append(host)
         context = browser.new_context(viewport={"width": 760, "height": 900})
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
 
         def look(request: Any) -> None:

@@ -42,7 +42,7 @@ class Host:
 
     def __enter__(self) -> "Host":
         self._thread.start()
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not self._server.started and time.monotonic() < until:
             time.sleep(0.05)
         assert self._server.started, "the host did not start"
@@ -50,7 +50,7 @@ class Host:
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=120)
         self._socket.close()
 
     async def _keep(self, request: Request) -> Response:

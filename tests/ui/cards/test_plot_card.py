@@ -12,7 +12,7 @@ from tests.conftest import Desk, MakeDesk
 from tests.ui.cards.conftest import Card
 from ui.demo import tickets
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 Show = Callable[[Desk], Card]
 HOUR = 3_600_000_000
 ENDPOINT = {"endpoint": "support"}

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import TICKETS, Desk
 from tests.ui.cards.conftest import Card
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 Show = Callable[[Desk], Card]
 SUPPORT = {"databit": "support", "count": 3}
 LEASES_RUN_OUT = "UPDATE items SET held_until = 1"
