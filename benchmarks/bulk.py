@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 
-from benchmarks.databases import Databases, arguments, bare, opened
-from benchmarks.measure import Clock, Line, by_turns, clocked, machine, table
+from benchmarks import command
+from benchmarks.databases import Databases, bare
+from benchmarks.measure import Clock, Line, by_turns, clocked
 from benchmarks.workspace import ADMIN, count, fill, suggest, workbench
 from databits.store.tables import items
 
@@ -61,14 +62,7 @@ class Took(NamedTuple):
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    for name in Sizes._fields:
-        parser.add_argument(f"--{name}", type=int, default=getattr(Sizes(), name))
-    asked = parser.parse_args()
-    sizes = SMALL if asked.small else Sizes(*(getattr(asked, name) for name in Sizes._fields))
-    with opened(asked.databases) as databases:
-        print(machine(databases[0].folder))
-        print(table([line for db in databases for line in measure(db, sizes)]))
+    command.run(__doc__, measure, Sizes(), SMALL)
 
 
 def measure(databases: Databases, sizes: Sizes) -> list[Line]:
