@@ -1,6 +1,6 @@
 """The nouns of the workbench, as callers see them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -73,6 +73,15 @@ class Page(Noun, Generic[T]):
         here = found[:limit]
         more = len(found) > limit
         return cls(rows=[row for _, row in here], total=total, next=here[-1][0] if more else None)
+
+
+def every(page: Callable[[int], Page[T]]) -> Iterator[T]:
+    """The rows of a whole list, asked for page by page; `page` takes the `after` of one."""
+    after: int | None = 0
+    while after is not None:
+        found = page(after)
+        yield from found.rows
+        after = found.next
 
 
 class Source(Noun):

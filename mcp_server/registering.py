@@ -8,13 +8,14 @@ import logging
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, cast
 
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
 from mcp.types import Tool
 
 from databits.actor import ROLES, Actor
 from databits.errors import DatabitsError
+from databits.model import Page, every
 from databits.operation import CATALOGUE
 from databits.ports import Runner
 from databits.settings import Settings
@@ -58,17 +59,16 @@ def enter(runner: Runner, tools: Sequence[Tool]) -> None:
 
 def _registered(runner: Runner, me: Actor) -> dict[str, str]:
     """Name → hash of the tools of this server that the registry has."""
-    found: dict[str, str] = {}
-    after: int | None = 0
-    while after is not None:
+
+    def page(after: int) -> Page[Asset]:
         asked = {"kind": "tool", "after": after, "limit": 200}
-        page: Any = runner.run("list_assets", asked, me)
-        rows: list[Asset] = page.rows
-        for row in rows:
-            server, _, name = row.asset.removeprefix("tool:").partition("/")
-            if server == SERVER:
-                found[name.rpartition("@")[0]] = row.sha256
-        after = page.next
+        return cast(Page[Asset], runner.run("list_assets", asked, me))
+
+    found: dict[str, str] = {}
+    for row in every(page):
+        server, _, name = row.asset.removeprefix("tool:").partition("/")
+        if server == SERVER:
+            found[name.rpartition("@")[0]] = row.sha256
     return found
 
 

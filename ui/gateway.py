@@ -7,14 +7,14 @@ the bodies and the errors are the same; the token is one of this workbench.
 import json
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from databits.errors import DatabitsError, Invalid, NotAllowed, NotFound, NotReady
-from databits.model import Endpoint, Page
+from databits.model import Endpoint, Page, every
 from databits.ports import Answer
 from databits.workbench import Workbench
 from mcp_server.callers import Caller, caller_in
@@ -58,15 +58,13 @@ def routes(workbench: Workbench) -> APIRouter:
 
     @router.get("/api/2.0/serving-endpoints")
     def list_all(request: Request) -> JSONResponse:
-        found: list[Endpoint] = []
-        after: int | None = 0
+        def page(after: int) -> Page[Endpoint]:
+            asked = {"after": after, "limit": 200}
+            return cast(Page[Endpoint], workbench.run("list_endpoints", asked, actor))
+
         try:
             actor = _caller(request).actor
-            while after is not None:
-                page = workbench.run("list_endpoints", {"after": after, "limit": 200}, actor)
-                assert isinstance(page, Page)  # list_endpoints' output
-                found += page.rows
-                after = page.next
+            found = list(every(page))
         except DatabitsError as error:
             return _refusal(error)
         return JSONResponse({"endpoints": [_description(endpoint) for endpoint in found]})

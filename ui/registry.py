@@ -1,12 +1,13 @@
 """History: where an asset comes from, what was changed and how to take it back, and the audit log."""
 
 import logging
+from itertools import islice
 from typing import Any
 
 import gradio as gr
 
 from databits.errors import DatabitsError
-from databits.store.shapes import ListedChange
+from databits.model import every
 from databits.workbench import Workbench
 from mcp_server.tools.data.list_sources import list_sources
 from mcp_server.tools.deploy.list_endpoints import list_endpoints
@@ -65,14 +66,9 @@ class Registry:
     def changes(self, said: str = "") -> str:
         """The newest changes, each with its undo."""
         try:
-            rows: list[ListedChange] = []
-            following = 0
-            while len(rows) <= SHOWN:
-                page = self._person.run(list_changes, after=following, limit=100)
-                rows += [c for c in page.rows if c.operation not in BOOKKEEPING]
-                following = page.next or 0
-                if page.next is None:
-                    break
+            found = every(lambda after: self._person.run(list_changes, after=after, limit=100))
+            told = (change for change in found if change.operation not in BOOKKEEPING)
+            rows = list(islice(told, SHOWN + 1))
         except DatabitsError as error:
             return render("problem.html", text=str(error))
         return render("changes.html", changes=rows[:SHOWN], said=said, more=len(rows) > SHOWN)

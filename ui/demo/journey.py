@@ -9,11 +9,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, cast
 
 from rich.console import Console
 from rich.markup import escape
 
+from databits.model import every
 from ui.demo.answers import Key
 from ui.demo.conversation import Conversation, StageFailed
 
@@ -196,17 +198,9 @@ class Journey:
 
     def _items(self, state: str, most: int | None) -> Iterator[Any]:
         """Items of the Databit in a state, page by page; nothing may be decided before the end."""
-        after, seen = 0, 0
-        while most is None or seen < most:
-            limit = PAGE if most is None else min(PAGE, most - seen)
-            page: Any = self._talk.act(
-                "list_items", databit=self._task.name, state=state, limit=limit, after=after
-            )
-            yield from page.rows
-            seen += len(page.rows)
-            if page.next is None:
-                return
-            after = page.next
+        of = {"databit": self._task.name, "state": state, "limit": PAGE}
+        rows = every(lambda after: cast(Any, self._talk.act("list_items", **of, after=after)))
+        return islice(rows, most)
 
     def _undo_and_redo(self) -> None:
         """Reject an item by mistake and take it back, as everybody does once."""
@@ -222,18 +216,17 @@ class Journey:
     def _left_over(self) -> dict[str, str]:
         """Records that were not queued: what production sends later."""
         queued = {item.text for item in self._items("open", None)}
+        of = {"source": self._source, "limit": PAGE}
         found: dict[str, str] = {}
-        after = 0
-        while len(found) < TRAFFIC:
-            page: Any = self._talk.act("get_records", source=self._source, after=after, limit=PAGE)
-            for record in page.rows:
-                label = self._task.key.label(record.text)
-                if label is not None and record.text not in queued:
-                    found[record.text] = label
-            if page.next is None:
+        for record in every(
+            lambda after: cast(Any, self._talk.act("get_records", **of, after=after))
+        ):
+            label = self._task.key.label(record.text)
+            if label is not None and record.text not in queued:
+                found[record.text] = label
+            if len(found) == TRAFFIC:
                 break
-            after = page.next
-        return dict(list(found.items())[:TRAFFIC])
+        return found
 
     def _send_traffic(self) -> list[tuple[str, str, str | None]]:
         """Ask the endpoint about every text of the traffic; (text, request id, answer)."""
