@@ -26,7 +26,7 @@ class Board:
         self._person = Person(workbench, "review")
 
     def names(self) -> list[str]:
-        return [d.name for d in self._person.run(list_databits, limit=200).rows]
+        return [d.name for d in self._person.all(list_databits)]
 
     def page(self, databit: str | None) -> str:
         """The board of a Databit, or of the newest, as markup."""

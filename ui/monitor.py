@@ -27,7 +27,7 @@ class Monitor:
 
     def look(self, endpoint: str | None, period: str) -> tuple[object, str]:
         """The picker with the endpoints of now, and the metrics of the chosen one."""
-        names = [e.name for e in self._person.run(list_endpoints, limit=200).rows]
+        names = [e.name for e in self._person.all(list_endpoints)]
         chosen = endpoint if endpoint in names else (names[-1] if names else None)
         pick = gr.Dropdown(choices=names, value=chosen, visible=bool(names))
         if chosen is None:

@@ -7,11 +7,14 @@ from gradio.context import LocalContext
 from pydantic import BaseModel
 
 from databits.actor import Actor, Surface
+from databits.model import Page, every
 from databits.workbench import Workbench
 from mcp_server.callers import callers_of
 from ui.door import BY_SESSION, PERSON
 
 R = TypeVar("R", bound=BaseModel)
+T = TypeVar("T")
+PAGE = 200  # rows; the most that a list gives at once
 CLIENT = "databits-page"
 
 
@@ -56,6 +59,10 @@ class Person:
             DatabitsError: with a text for the person.
         """
         return cast(R, self.workbench.run(operation.__name__, arguments, self.actor))
+
+    def all(self, operation: Callable[..., Page[T]], **arguments: Any) -> list[T]:
+        """The rows of a whole list, however many pages it has."""
+        return [*every(lambda after: self.run(operation, **arguments, after=after, limit=PAGE))]
 
 
 def _scope() -> dict[str, Any]:

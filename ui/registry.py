@@ -38,13 +38,13 @@ class Registry:
 
     def assets(self) -> list[str]:
         """What lineage can be asked of by name, what is closest to production first."""
-        run = self._person.run
+        rows = self._person.all
         names = {
-            "endpoint": [row.name for row in run(list_endpoints, limit=200).rows],
-            "model": [row.name for row in run(list_models, limit=200).rows],
-            "dataset": [row.name for row in run(list_datasets, limit=200).rows],
-            "databit": [row.name for row in run(list_databits, limit=200).rows],
-            "source": [row.name for row in run(list_sources, limit=200).rows],
+            "endpoint": [row.name for row in rows(list_endpoints)],
+            "model": [row.name for row in rows(list_models)],
+            "dataset": [row.name for row in rows(list_datasets)],
+            "databit": [row.name for row in rows(list_databits)],
+            "source": [row.name for row in rows(list_sources)],
         }
         return [f"{kind}:{name}" for kind in names for name in reversed(names[kind])]
 

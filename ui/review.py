@@ -76,7 +76,7 @@ class Review:
 
     def open_queue(self, ask: Ask) -> Answer:
         """The Databits to choose from, and the queue of the chosen one, else of the fullest."""
-        known = self._person.run(list_databits, limit=200).rows
+        known = self._person.all(list_databits)
         if not known:
             return {"databits": [], "next": self._person.run(get_pipeline).next}
         names = [d.name for d in known]

@@ -73,7 +73,7 @@ def _template(person: Person, databit: str) -> list[Step]:
 def _curate(person: Person, databit: str) -> list[Step]:
     status = person.run(queue_status, databit=databit)
     if not status.open + status.labeled + status.approved:
-        sources = _newest([each.name for each in person.run(list_sources, limit=200).rows])
+        sources = _newest([each.name for each in person.all(list_sources)])
         return [
             Step(f"Queue {source} for {databit}", f"queue the records of {source} for {databit}")
             for source in sources
@@ -95,7 +95,7 @@ def _curate(person: Person, databit: str) -> list[Step]:
 
 
 def _train(person: Person, databit: str) -> list[Step]:
-    datasets = [d for d in person.run(list_datasets, limit=200).rows if d.databit == databit]
+    datasets = [d for d in person.all(list_datasets) if d.databit == databit]
     assemble = Step(f"Assemble a dataset from {databit}", f"assemble a dataset from {databit}")
     if not datasets:
         return [assemble]
@@ -104,7 +104,7 @@ def _train(person: Person, databit: str) -> list[Step]:
 
 
 def _deploy(person: Person, databit: str) -> list[Step]:
-    models = person.run(list_models, limit=200).rows
+    models = person.all(list_models)
     if not models:
         return []
     newest = models[-1]
@@ -114,7 +114,7 @@ def _deploy(person: Person, databit: str) -> list[Step]:
 
 
 def _monitor(person: Person, databit: str) -> list[Step]:
-    endpoints = _newest([each.name for each in person.run(list_endpoints, limit=200).rows])[:1]
+    endpoints = _newest([each.name for each in person.all(list_endpoints)])[:1]
     return [Step(f"Ask {name} something…", f'ask {name}: "your text"…') for name in endpoints]
 
 
@@ -125,7 +125,7 @@ def _improve(person: Person, databit: str) -> list[Step]:
             Step(f"Metrics of {name}", f"metrics of {name}"),
             Step(f"Candidates from {name}", f"extract feedback candidates from {name}"),
         )
-        for name in _newest([each.name for each in person.run(list_endpoints, limit=200).rows])[:1]
+        for name in _newest([each.name for each in person.all(list_endpoints)])[:1]
     ]
     return [*steps[0]] if steps else []
 

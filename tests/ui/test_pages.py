@@ -7,13 +7,19 @@ import pytest
 
 from databits.model import Plan
 from databits.platforms.embedded import Embedded
+from databits.store import Store
+from databits.store.tables import endpoints
 from mcp_server.tools.registry.trace_lineage import LineageEdge, LineageGraph
 from tests.conftest import Desk
 from ui.board import Board
 from ui.lineage import draw, layout
 from ui.markdown import fenced, harmless
+from ui.monitor import Monitor
 from ui.pages import FOLDER, render
+from ui.person import Person
 from ui.registry import Registry
+from ui.review import Ask, Review
+from ui.steps import steps_after
 from ui.telling import plan_text
 
 NASTY = "<img src=x onerror=alert(1)>${alert(2)}{{alert(3)}}"
@@ -144,3 +150,22 @@ def test_a_plan_is_told_in_full_and_as_text() -> None:
 def test_what_does_not_show_is_spelled_out_on_every_page() -> None:
     shown = render("problem.html", text="\u202eevil\u202c pay\u200bpal <b>\x1b[2J")
     assert "\\u202eevil\\u202c pay\\u200bpal &lt;b&gt;\\u001b[2J" in shown
+
+
+def test_what_came_after_the_two_hundredth_is_offered_too(desk: Desk, workbench: Embedded) -> None:
+    names = [f"n{number}" for number in range(201)]
+
+    def write(store: Store) -> None:
+        store.tx.begin_change("create_databit", "ana", "test")
+        store.tx.insert(endpoints, [{"name": n, "status": "live", "created_at": 0} for n in names])
+        store.tx.end_change()
+
+    workbench.database.write(write)
+    for name in names:
+        desk("create_databit", name=name, labels=["a", "b"])
+    assert Board(workbench).names() == names
+    assert Review(workbench).open_queue(Ask(databit="n200"))["databit"] == "n200"
+    assert Registry(workbench).assets()[0] == "endpoint:n200"
+    assert Monitor(workbench).look(None, "day")[0].value == "n200"  # type: ignore[attr-defined]
+    step = steps_after(Person(workbench, "chat"), "deploy_model", {})[0]
+    assert step.request.startswith("ask n200:")
