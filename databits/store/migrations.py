@@ -1,6 +1,6 @@
 """Numbered migrations: each a function, run once, in order, inside one transaction a step.
 
-To change the schema: change tables.py for what a new workspace gets, and append a function here
+To change the schema: change `tables` for what a new workspace gets, and append a function here
 that brings an old one to the same shape. Steps are never edited once released.
 """
 
