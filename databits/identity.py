@@ -114,14 +114,14 @@ def sign_in(workbench: "Workbench", name: str, password: str) -> Actor:
     actor = Actor(name if row else NOBODY, _surface_role(workbench, name), "chat")
     if not workbench.gate.enter(name):
         if workbench.gate.worth_telling(f"locked {actor.name}", 60):
-            _record(workbench, actor, "sign_in", "refused", "too many wrong passwords")
+            on_record(workbench, actor, "sign_in", "refused", "too many wrong passwords")
         raise NotAllowed("Too many wrong passwords for this name. Try again in five minutes.")
     if not verify_password(password, row.hash if row else None):
-        _record(workbench, actor, "sign_in", "refused", "wrong name or password")
+        on_record(workbench, actor, "sign_in", "refused", "wrong name or password")
         raise NotAllowed(_WRONG)
     workbench.gate.passed(name)
     actor = actor.standing_as(workbench.directory.look().role(name, actor.role))
-    _record(workbench, actor, "sign_in", "ok")
+    on_record(workbench, actor, "sign_in", "ok")
     return actor
 
 
@@ -190,12 +190,13 @@ def _surface_role(workbench: "Workbench", name: str) -> Role:
 
 def _refuse(workbench: "Workbench", actor: Actor, what: str, whose: str) -> None:
     if workbench.gate.worth_telling(what, 60):
-        _record(workbench, actor, "bearer", "refused", what)
+        on_record(workbench, actor, "bearer", "refused", what)
     raise NotAllowed(f"This token is {whose}. {_TOKEN}")
 
 
-def _record(
+def on_record(
     workbench: "Workbench", actor: Actor, operation: str, outcome: str, detail: str = ""
 ) -> None:
+    """Put on record that somebody came in or did not, whom nobody has asked for an operation."""
     sha = digest({"name": actor.name})
     workbench.database.write(lambda store: append(store, actor, operation, sha, outcome, detail))

@@ -58,6 +58,42 @@ class Settings(BaseSettings):
     trusted_proxy: list[IPvAnyNetwork] = Field(
         [], description="Addresses or networks of the proxy whose headers are believed."
     )
+    oauth_issuer: str = Field(
+        "",
+        description="URL of your own sign-in server (OAuth 2.1 issuer); its access tokens are then taken beside ours.",
+    )
+    oauth_resource: str = Field(
+        "",
+        description="URL by which clients reach `/mcp`, which tokens must be made for; empty only where this machine "
+        "alone is served.",
+    )
+    oauth_audience: str = Field(
+        "",
+        description="What a token's `aud` names instead, where the sign-in server can not put a URL there.",
+    )
+    oauth_keys: str = Field(
+        "",
+        description="URL or file of its signing keys (JWKS); empty: where its own description says.",
+    )
+    oauth_person: str = Field(
+        "sub",
+        min_length=1,
+        description="Claim of a token that names the person, as `preferred_username`; only one that people can not "
+        "choose for themselves.",
+    )
+    oauth_prefix: str = Field(
+        "sso+",
+        description="What the names of people who come with such a token begin with; empty makes them the local "
+        "accounts of the same name.",
+    )
+    oauth_asks: Role = Field(
+        "viewer",
+        description="Role whose scope clients are told to ask for at first; a call that needs more asks for more.",
+    )
+    oauth_scope_prefix: str = Field(
+        "",
+        description="What the sign-in server wants before the names of our scopes, as `api://…/`.",
+    )
     roots: list[Path] = Field(
         [],
         description="Folders files may be imported from; empty means any the user can read, or, where "
@@ -132,7 +168,8 @@ class Settings(BaseSettings):
     @property
     def serves_others(self) -> bool:
         """Whether people other than this machine's user are meant to come in."""
-        return bool(self.require_sign_in or self.identity_header or not is_loopback(self.host))
+        invited = self.require_sign_in or self.identity_header or self.oauth_issuer
+        return bool(invited or not is_loopback(self.host))
 
     @property
     def url(self) -> str:

@@ -25,6 +25,7 @@ from databits.store.database import Database
 from databits.store.pulse import pulse
 
 if TYPE_CHECKING:
+    from databits.oauth.tokens import Tokens
     from databits.ports import Jobs, Lake, Serving
 
 log = logging.getLogger("databits")
@@ -50,6 +51,13 @@ class Workbench:
     def gate(self) -> Gate:
         """What guessing at passwords runs into."""
         return Gate()
+
+    @cached_property
+    def tokens(self) -> "Tokens | None":
+        """What checks the tokens of the team's own sign-in server, if it has one."""
+        from databits.oauth.tokens import tokens_of
+
+        return tokens_of(self.settings)
 
     @property
     def machine_admin(self) -> str | None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Identify = Callable[["Context[Any, Any] | None"], Actor]
 
 CLIENT_LENGTH = 80
+BESIDE_LENGTH = 32
+"""Of the client's own name, where the application that the sign-in server knows stands beside it."""
 
 
 def local_actor(settings: Settings, surface: Surface, client: str = "") -> Actor:
@@ -40,13 +42,24 @@ def identify_local(settings: Settings) -> Identify:
     return lambda ctx: replace(me, client=client_of(ctx))
 
 
-def client_of(ctx: "Context[Any, Any] | None") -> str:
-    """Client, as it names itself, and protocol version: `claude-code 2.1.330 (mcp 2026-07-28)`."""
+def client_of(ctx: "Context[Any, Any] | None", application: str = "") -> str:
+    """Client, as it names itself, and protocol version: `claude-code 2.1.330 (mcp 2026-07-28)`.
+
+    Args:
+        application: Who the token was made for, as the sign-in server says; it comes behind.
+    """
     if ctx is None:
-        return ""
+        return application
     params = ctx.session.client_params
     name = _line(f"{params.client_info.name} {params.client_info.version}") if params else ""
-    return f"{name[:CLIENT_LENGTH]} (mcp {_line(ctx.protocol_version or 'unknown')[:16]})".strip()
+    name = name[: BESIDE_LENGTH if application else CLIENT_LENGTH]
+    spoken = f"{name} (mcp {_line(ctx.protocol_version or 'unknown')[:16]})".strip()
+    return beside(spoken, application)
+
+
+def beside(software: str, application: str) -> str:
+    """Software of ours or of a client, and the application whose token it came with, if any."""
+    return f"{software} by {application}" if application else software
 
 
 def _line(said: str) -> str:

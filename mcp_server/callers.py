@@ -1,28 +1,30 @@
 """Who comes in over HTTP: by a token, by the proxy in front, or as this machine's user.
 
+A token is one of ours, or of the team's own sign-in server where the settings name one.
 On a machine of one's own nobody signs in. That ends with the first account, off loopback, or by a
 setting; from then on a request without a token or a signed-in person is refused, never taken for
 this machine's user. A token that is wrong is refused in any case.
 """
 
 import hashlib
-import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-import anyio.to_thread
+from anyio import CapacityLimiter, to_thread
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
 from databits import identity
 from databits.actor import Actor, Role, Surface
-from databits.errors import NotAllowed
+from databits.errors import NotAllowed, Unavailable
+from databits.oauth import entering
+from databits.oauth.trust import Trust
 from databits.workbench import Workbench
 from mcp_server.auth import local_actor
-from mcp_server.protected import metadata_url
+from mcp_server.challenges import refuse
 from mcp_server.tracing import within_trace_of
 
 Scope = MutableMapping[str, Any]
@@ -39,6 +41,8 @@ SIGNED_IN = "databits.signed_in"
 """Name of the person that a trusted proxy has signed in."""
 OURS = identity.PREFIX
 """What our tokens begin with. Other keys are none of ours: some clients can not do without one."""
+CHECKS_AT_ONCE = 8
+"""Tokens of the sign-in server that are checked at the same time: it may be slow to say its keys."""
 HOW = (
     "Sign in first: send `Authorization: Bearer dbw_…`. A token is made with `databits token create`, "
     "on the machine of the server."
@@ -51,6 +55,10 @@ class Caller(NamedTuple):
     actor: Actor
     toolsets: tuple[str, ...] | None = None
     """Stages whose operations it may use; None means all."""
+    principal: str = ""
+    """Who that is whatever token they come with; empty: the token is."""
+    up_to: Role | None = None
+    """What a token of the sign-in server could do with more scopes; None: it is none of theirs."""
 
     def may_use(self, stage: str) -> bool:
         return self.toolsets is None or stage in self.toolsets
@@ -71,9 +79,15 @@ class Callers:
 
         Raises:
             NotAllowed: for nobody, and for a token that is wrong, expired or revoked.
+            Unavailable: when a token can not be checked now.
         """
         secret = _bearer(scope)
         person = self.by_proxy(scope, surface)
+        if self._is_theirs(scope, secret):
+            tokens = self._workbench.tokens
+            assert tokens is not None  # else there is no sign-in server
+            found = entering.enter(self._workbench, tokens, secret, surface)
+            return Caller(found.actor, None, found.principal, found.up_to)
         if secret.startswith(OURS) or (secret and person is None and self.sign_in_required()):
             return Caller(*identity.bearer(self._workbench, secret, surface))
         if person is not None:
@@ -82,7 +96,25 @@ class Callers:
 
     def is_at_hand(self, scope: Scope) -> bool:
         """Whether `of` has its answer without reading the database: then it needs no thread."""
-        return identity.is_at_hand(self._workbench, _bearer(scope))
+        secret = _bearer(scope)
+        tokens = self._workbench.tokens
+        if tokens is not None and self._is_theirs(scope, secret):
+            return entering.is_at_hand(self._workbench, tokens, secret)
+        return identity.is_at_hand(self._workbench, secret)
+
+    def takes_checking(self, scope: Scope) -> bool:
+        """Whether a request's token is one that the sign-in server may be asked about."""
+        return self._is_theirs(scope, _bearer(scope))
+
+    @property
+    def trust(self) -> Trust | None:
+        """The team's own sign-in server."""
+        return self._workbench.tokens.trust if self._workbench.tokens is not None else None
+
+    def _is_theirs(self, scope: Scope, secret: str) -> bool:
+        """Whether a token is for the sign-in server: none of ours, and no proxy has vouched already."""
+        ours = not secret or secret.startswith(OURS)
+        return not ours and self._workbench.tokens is not None and not scope.get(SIGNED_IN)
 
     def by_proxy(self, scope: Scope, surface: Surface) -> Actor | None:
         """The person that a trusted proxy names, if it does.
@@ -105,8 +137,15 @@ class Callers:
             raise NotAllowed("This account is disabled. An admin can let you in again.")
         return actor.standing_as(known.role(actor.name, actor.surface_role))
 
-    def best_role(self, actor: Actor) -> Role:
-        """The highest role that somebody has anywhere, on a single Databit too."""
+    def best_role(self, caller: Caller) -> Role:
+        """The highest role that somebody has anywhere, on a single Databit too.
+
+        Of a person at the sign-in server it is what they could have there: they see tools whose call
+        asks them for another scope.
+        """
+        actor = caller.actor
+        if caller.up_to is not None and not actor.service:
+            return caller.up_to
         known = self._workbench.directory.look()
         best = known.best_role(actor.name.lower(), actor.surface_role)
         return actor.standing_as(best).role
@@ -155,45 +194,23 @@ class Authenticated:
         self._app = AuthContextMiddleware(app)
         self._callers = callers
         self._surface = surface
+        self._checking = CapacityLimiter(CHECKS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if CALLER not in scope:  # else whoever is around this has looked already
             again = partial(self._callers.of, scope, self._surface)
+            limiter = self._checking if self._callers.takes_checking(scope) else None
             try:
                 at_hand = self._callers.is_at_hand(scope)
-                caller = again() if at_hand else await anyio.to_thread.run_sync(again)
-            except NotAllowed as error:
-                named = metadata_url(scope) if self._surface == "mcp" else ""
-                await unauthorized(send, str(error), given=bool(_bearer(scope)), metadata=named)
+                caller = again() if at_hand else await to_thread.run_sync(again, limiter=limiter)
+            except (NotAllowed, Unavailable) as error:
+                given, mcp = bool(_bearer(scope)), self._surface == "mcp"
+                await refuse(send, scope, error, self._callers.trust, given=given, mcp=mcp)
                 return
             known = {CALLER: caller, AGAIN: again}
-            scope = {**scope, **_principal(scope), **known, "headers": _plain(scope)}
+            scope = {**scope, **_principal(scope, caller), **known, "headers": _plain(scope)}
         with within_trace_of(scope):
             await self._app(scope, receive, send)
-
-
-async def unauthorized(
-    send: Send, message: str, *, given: bool = False, metadata: str = ""
-) -> None:
-    """Answer 401 in the shape of the gateway's errors, and say how to come in.
-
-    Args:
-        given: whether there was a token, which then is what was wrong.
-        metadata: where the resource describes itself (RFC 9728).
-    """
-    said = ['error="invalid_token"'] if given else []
-    if metadata:
-        said.append(f'resource_metadata="{metadata}"')
-    challenge = f"Bearer {', '.join(said)}".strip()
-    body = json.dumps({"error_code": "UNAUTHENTICATED", "message": message}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"www-authenticate", challenge.encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": 401, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _bearer(scope: Scope) -> str:
@@ -209,10 +226,15 @@ def _plain(scope: Scope) -> list[tuple[bytes, bytes]]:
     return [(name, value) for name, value in scope["headers"] if name.lower() != b"authorization"]
 
 
-def _principal(scope: Scope) -> dict[str, Any]:
-    """What the MCP SDK binds sessions and questions to: the very token, or the proxy's person."""
+def _principal(scope: Scope, caller: Caller) -> dict[str, Any]:
+    """What the MCP SDK binds sessions and questions to: the very token, or the proxy's person.
+
+    At a sign-in server tokens end after minutes and others come: there it is person and application.
+    """
     secret, person = _bearer(scope), scope.get(SIGNED_IN)
-    if person and not secret.startswith(OURS):
+    if caller.principal:
+        whose = f"principal {caller.principal}"
+    elif person and not secret.startswith(OURS):
         whose = f"person {person}"
     elif secret:
         whose = f"token {secret}"

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from databits.actor import Actor, Role
 from databits.errors import NotAllowed
+from databits.operation import CATALOGUE
 from databits.settings import Settings
 from databits.workbench import Workbench
 from mcp_server.additions import Addition
@@ -32,9 +33,10 @@ from mcp_server.plainly import MB, Plainly
 from mcp_server.protected import metadata_routes
 from mcp_server.registering import own_tools
 from mcp_server.sealing import sealed_by
-from mcp_server.server import build_server
+from mcp_server.server import build_server, offered
+from mcp_server.stepping_up import SteppingUp
 from mcp_server.surface import Narrowing
-from mcp_server.toolsets import of_request, of_token
+from mcp_server.toolsets import Choice, of_request, of_token, parse
 
 PATH = "/mcp"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -72,7 +74,11 @@ def http_app(
             can then be asked nothing and get plans to approve elsewhere.
         addition: What another package adds to the server.
         registers: Enters the server's tools in the registry, after the first call.
+
+    Raises:
+        Invalid: for settings of a sign-in server that would not be safe.
     """
+    trust = callers_of(workbench).trust if identify is None else None
     server = build_server(
         workbench,
         identify or identify_caller,
@@ -99,9 +105,11 @@ def http_app(
     if identify is None:
         # The SDK has no public name for what it has open.
         sessions = server.session_manager._server_instances
+        if trust is not None:
+            inside = SteppingUp(inside, trust, _offered(settings), settings.body_mb * MB)
         limited = Limited(inside, settings, lambda: sessions.keys())
         inside = Authenticated(limited, callers_of(workbench), "mcp")
-    routes = [Route(PATH, endpoint=inside), *metadata_routes(PATH)]
+    routes = [Route(PATH, endpoint=inside), *metadata_routes(PATH, trust)]
     return HttpApp(routes, server.session_manager.run)
 
 
@@ -113,7 +121,8 @@ def identify_caller(ctx: Context[Any, Any] | None) -> Actor:
     """
     if ctx is None:
         raise NotAllowed(HOW)
-    return replace(_caller(ctx.request_context).actor, client=client_of(ctx))
+    actor = _caller(ctx.request_context).actor
+    return replace(actor, client=client_of(ctx, actor.client))
 
 
 def identify_again(ctx: Context[Any, Any] | None) -> Actor:
@@ -145,7 +154,7 @@ def _by_headers(ctx: ServerRequestContext[Any, Any]) -> Narrowing:
 
 
 def _best_role(callers: Callers, ctx: ServerRequestContext[Any, Any]) -> Role:
-    return callers.best_role(_caller(ctx).actor)
+    return callers.best_role(_caller(ctx))
 
 
 def _person(ctx: ServerRequestContext[Any, Any]) -> str:
@@ -155,6 +164,12 @@ def _person(ctx: ServerRequestContext[Any, Any]) -> str:
 def _caller(ctx: ServerRequestContext[Any, Any]) -> Caller:
     """The caller of this very message, not of the one that opened the session."""
     return caller_in(getattr(ctx.request, "scope", {}))
+
+
+def _offered(settings: Settings) -> frozenset[str]:
+    """The operations that a server with these settings lets somebody call."""
+    choice = Choice(parse(settings.toolsets))
+    return frozenset(op.name for op in offered(CATALOGUE.values(), choice, settings.read_only))
 
 
 def _allowed(hosts: Sequence[str] | None) -> TransportSecuritySettings:

@@ -134,7 +134,7 @@ class Surface:
 
     async def _call(self, ctx: Request, call_next: CallNext) -> HandlerResult:
         params = dict(ctx.params or {})
-        meant = _meant(params)
+        meant = call_meant(params)
         name = self.renamed.get(str(meant["name"]), str(meant["name"]))
         op = CATALOGUE.get(name)
         limits = self.limits(ctx)
@@ -148,7 +148,7 @@ class Surface:
         return found if name == meant["name"] else _tell(found, str(meant["name"]), name)
 
 
-def _meant(params: Mapping[str, Any]) -> dict[str, Any]:
+def call_meant(params: Mapping[str, Any]) -> dict[str, Any]:
     """Name and arguments of the call that `run_tool` stands for; of any other call its own."""
     given = params.get("arguments")
     if params.get("name") != RUN_TOOL or not isinstance(given, dict):

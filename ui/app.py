@@ -227,13 +227,15 @@ def _refuse_unguarded(settings: Settings, workbench: Workbench) -> None:
             "identity_header is set, but no trusted_proxy: anybody could send that header. "
             "Set DATABITS_TRUSTED_PROXY to the address of the proxy."
         )
-    if is_loopback(settings.host) or settings.identity_header:
+    vouched = settings.identity_header or settings.oauth_issuer
+    if is_loopback(settings.host) or vouched:
         return
     if not identity.has_accounts(workbench):
         raise Invalid(
             f"Others can reach the host {settings.host}, and nobody could sign in there. Add somebody first: "
             "`databits person add NAME`, then `databits person password NAME`. Behind a platform that signs "
-            "people in, set DATABITS_IDENTITY_HEADER and DATABITS_TRUSTED_PROXY instead. "
+            "people in, set DATABITS_IDENTITY_HEADER and DATABITS_TRUSTED_PROXY instead; with a sign-in server of your "
+            "own, DATABITS_OAUTH_ISSUER. "
             "For this machine only, use the loopback address 127.0.0.1."
         )
 

@@ -7,6 +7,7 @@ from agent.client import acting_as
 from agent.runtime import Assistant
 from databits.actor import Actor
 from databits.workbench import Workbench
+from mcp_server.auth import beside
 from mcp_server.callers import callers_of
 from mcp_server.server import build_server
 from mcp_server.surface import Narrowing
@@ -19,7 +20,7 @@ acting_within: ContextVar[tuple[str, ...] | None] = ContextVar("acting_within", 
 
 def speak_for(actor: Actor, toolsets: tuple[str, ...] | None = None) -> None:
     """From here on in this task, the assistant acts for somebody, and is software all the same."""
-    acting_as.set(actor.through(actor.surface, client=CLIENT))
+    acting_as.set(actor.through(actor.surface, client=beside(CLIENT, actor.client)))
     acting_within.set(toolsets)
 
 

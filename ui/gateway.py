@@ -17,6 +17,7 @@ from databits.errors import DatabitsError, Invalid, NotAllowed, NotFound, NotRea
 from databits.model import Endpoint, Page, every
 from databits.ports import Answer
 from databits.workbench import Workbench
+from mcp_server.auth import beside
 from mcp_server.callers import Caller, caller_in
 
 BODY_LIMIT = 16 * 1024 * 1024
@@ -92,7 +93,8 @@ def _caller(request: Request) -> Caller:
         raise NotAllowed(
             f"This token's toolsets are not for endpoints; `{STAGE}` is the one that is."
         )
-    return caller._replace(actor=caller.actor.through("http", client="serving-endpoints"))
+    client = beside("serving-endpoints", caller.actor.client)
+    return caller._replace(actor=caller.actor.through("http", client=client))
 
 
 def _ask(workbench: Workbench, name: str, payload: Any, actor: str) -> list[Answer]:
