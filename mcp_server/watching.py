@@ -104,12 +104,7 @@ class Watcher:
 
     def soon(self, tell: Callable[[], Awaitable[None]]) -> None:
         """Tell somebody without waiting for them."""
-
-        async def within() -> None:
-            with anyio.move_on_after(TELL_WITHIN_S):
-                await tell()
-
-        self._group.start_soon(within)
+        self._group.start_soon(_told, tell)
 
     @property
     def idle(self) -> bool:
@@ -176,10 +171,8 @@ class Watcher:
         if found == watch.seen:
             return
         watch.seen = found
-        with anyio.move_on_after(TELL_WITHIN_S):
-            await watch.tell()
-            return
-        self._drop([watch])  # its client reads nothing any more, and others wait
+        if not await _told(watch.tell):
+            self._drop([watch])  # its client reads nothing any more, and others wait
 
     @staticmethod
     def _failed(error: Exception, before: bool) -> bool:
@@ -187,6 +180,18 @@ class Watcher:
         if not before and not isinstance(error, DatabitsError):
             log.error("looking for changes failed", exc_info=error)
         return True
+
+
+async def _told(tell: Callable[[], Awaitable[None]]) -> bool:
+    """Whether somebody could be told, in time; whatever is wrong with their line is not the others'."""
+    with anyio.move_on_after(TELL_WITHIN_S):
+        try:
+            await tell()
+        except Exception:
+            log.warning("a client could not be told of a change", exc_info=True)
+            return False
+        return True
+    return False
 
 
 async def _in_thread(fn: Callable[[], T]) -> T:

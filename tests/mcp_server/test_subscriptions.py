@@ -414,6 +414,27 @@ async def test_one_that_does_not_read_does_not_keep_others_waiting(
         assert told.count("hangs") == 1
 
 
+async def test_one_that_can_not_be_told_does_not_end_the_watch_of_the_others(
+    workbench: Workbench, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+
+    async def broken() -> None:
+        raise RuntimeError("the line is broken")
+
+    async def tell() -> None:
+        told.append("told")
+
+    async with watching(workbench) as watcher:
+        new = [Watch(lambda _: "after", each, 0.01, seen="before") for each in (broken, tell)]
+        watcher.add("ana", new)
+        watcher.soon(broken)
+        await until(lambda: told == ["told"])
+        watcher.add("bob", [Watch(lambda _: "after", tell, 0.01, seen="before")])
+        await until(lambda: told == ["told", "told"])
+    assert [r.message for r in caplog.records] == ["a client could not be told of a change"] * 2
+
+
 async def test_what_fails_while_looking_is_looked_at_again_and_logged_once(
     workbench: Workbench, caplog: pytest.LogCaptureFixture
 ) -> None:
