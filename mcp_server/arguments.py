@@ -1,9 +1,9 @@
 """What a tool takes: the schema as a model reads it, and arguments as clients send them."""
 
-import json
 from typing import Any, Self
 
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from pydantic_core import from_json
 
 from databits.operation import Operation
 
@@ -54,14 +54,17 @@ class AsTheyCame(FuncMetadata):
 
 
 def unquoted(value: Any, schema: dict[str, Any] | None) -> Any:
-    """A list or object that a client sent as JSON in a string, which some do, as what it is."""
+    """A list or object that a client sent as JSON in a string, which some do, as what it is.
+
+    It is read as the message around it was: what nests deeper than a message may, stays a string.
+    """
     if not isinstance(value, str) or schema is None:
         return value
     kinds = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
     if "string" in kinds or not kinds & {"array", "object"}:
         return value
     try:
-        return json.loads(value)
+        return from_json(value)
     except ValueError:
         return value
 

@@ -9,7 +9,6 @@ them. So everything that happens to a direct call happens to them too: arguments
 person, progress, idempotency keys, tasks, limits.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
+from pydantic_core import from_json
 
 from databits.actor import ROLES, Role
 from databits.errors import DatabitsError, NotAllowed
@@ -156,7 +156,7 @@ def call_meant(params: Mapping[str, Any]) -> dict[str, Any]:
     inner = given.get("arguments")
     if isinstance(inner, str):  # as some clients send an object
         try:
-            inner = json.loads(inner)
+            inner = from_json(inner)
         except ValueError:
             return {"name": RUN_TOOL, "arguments": given}
     if not set(given) <= {"name", "arguments"} or not isinstance(inner, dict | None):

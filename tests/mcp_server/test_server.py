@@ -132,6 +132,23 @@ async def test_a_list_sent_as_json_text_is_taken_for_the_list(connect: Connect, 
     assert '["not", "parsed"]' in str(read.structured_content)
 
 
+async def test_json_text_that_nests_too_deep_for_any_reader_is_refused_in_words(
+    connect: Connect, grow: Grow, caplog: pytest.LogCaptureFixture
+) -> None:
+    grow(1)
+    bottomless = "[" * 100_000
+    async with connect() as client:
+        direct = await client.call_tool(
+            "approve_labels", {"databit": "support", "items": bottomless}
+        )
+        assert _text(direct).startswith("Invalid: approve_labels was not run. items: input should")
+        through = await client.call_tool(
+            "run_tool", {"name": "approve_labels", "arguments": bottomless}
+        )
+        assert _text(through).startswith("Invalid: run_tool was not run. arguments: input should")
+    assert not caplog.records
+
+
 async def test_long_work_answers_with_its_run_at_once(
     connect: Connect, grow: Grow, era: str
 ) -> None:
