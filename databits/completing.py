@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from databits.actor import Actor, Role
 from databits.errors import NotAllowed
 from databits.model import NameKind, Names
+from databits.operation import unstorable
 from databits.store.beginnings import Found, Only, beginning
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def names(workbench: "Workbench", kind: NameKind, typed: str, actor: Actor, of: 
     known, person = workbench.directory.look(), actor.name.lower()
     if person in known.grants.disabled:
         raise NotAllowed("This person's account is disabled. An admin can let them in again.")
+    if unstorable([typed, of]):  # no name holds it, and a database that is asked for it fails
+        return Names(values=[], total=0)
     only: Only | None = None
     if kind == "item":
         reads = actor.standing_as(known.role(person, actor.surface_role)).covers(READS_ITEMS)

@@ -32,6 +32,8 @@ F = TypeVar("F", bound=Callable[..., BaseModel])
 
 CATALOGUE: dict[str, "Operation"] = {}
 _NAME = re.compile("[A-Za-z0-9_.-]{1,40}")
+_DEEPEST = 100  # levels; the schemas of tools that are known have a tenth of that
+_TOO_DEEP = f"It nests deeper than {_DEEPEST} levels."
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 STAGES = ("data", "template", "curate", "train", "deploy", "monitor", "improve", "registry")
 
@@ -111,9 +113,8 @@ class Operation:
             asked = self.input.model_validate(dict(arguments))
         except ValidationError as error:
             raise Invalid(_in_plain_words(self, error)) from None
-        unstorable = _unstorable(asked.model_dump())
-        if unstorable:
-            raise Invalid(f"{self.name} was not run. {unstorable}")
+        if why := _why_unstorable(asked):
+            raise Invalid(f"{self.name} was not run. {why}")
         return asked
 
     @cached_property
@@ -209,12 +210,21 @@ def _named(part: int | str) -> str:
     return said if _NAME.fullmatch(said) else "(a name it does not take)"
 
 
-def _unstorable(value: Any) -> str:
+def _why_unstorable(asked: BaseModel) -> str:
+    """Why the arguments could not be kept; empty when they could."""
+    try:
+        return unstorable(asked.model_dump())
+    except (ValueError, RecursionError):  # what pydantic, and Python, say of very deep ones
+        return _TOO_DEEP
+
+
+def unstorable(value: Any, level: int = 0) -> str:
     """Why no database could hold a value in it; empty when it could."""
-    if isinstance(value, dict):
-        return next(filter(None, map(_unstorable, (*value, *value.values()))), "")
-    if isinstance(value, list):
-        return next(filter(None, map(_unstorable, value)), "")
+    if level > _DEEPEST:
+        return _TOO_DEEP
+    if isinstance(value, dict | list):
+        parts = (*value, *value.values()) if isinstance(value, dict) else value
+        return next(filter(None, (unstorable(part, level + 1) for part in parts)), "")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return "A number in it is larger than any id or count can be."
     if isinstance(value, str) and _NO_TEXT.search(value):

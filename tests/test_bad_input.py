@@ -221,6 +221,15 @@ def test_a_text_that_no_database_holds_is_refused_in_words(queued: "Desk", text:
     assert queued.state() == before
 
 
+def test_what_nests_deeper_than_anything_is_refused_in_words(desk: "Desk") -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(300):
+        schema = {"items": schema}
+    tools = [{"name": "t", "inputSchema": schema}]
+    with pytest.raises(Invalid, match="nests deeper"):
+        desk.workbench.run("register_tool", {"server": "other", "tools": tools}, desk.actor)
+
+
 def test_a_name_that_a_caller_made_up_is_said_back_only_if_it_is_one(
     say: Say, desk: "Desk"
 ) -> None:

@@ -1,5 +1,7 @@
 """Names and ids that begin with what was typed."""
 
+from typing import get_args
+
 import pytest
 
 from databits.model import NameKind
@@ -45,3 +47,11 @@ def test_items_are_found_by_their_digits_within_the_databits_that_count(queued: 
     assert begins(queued, "item", "", only=Only([mine], all_but=False)) == every
     assert begins(queued, "item", "2", only=Only([mine], all_but=True)) == []
     assert begins(queued, "item", "", only=Only([], all_but=False)) == []
+
+
+@pytest.mark.parametrize("text", ["\x00", "su\x00", "\ud800"])
+def test_what_no_name_can_hold_begins_none(queued: Desk, text: str) -> None:
+    for kind in get_args(NameKind):
+        found = queued.workbench.names(kind, text, queued.actor, of="support")
+        assert (found.values, found.total) == ([], 0)
+    assert queued.workbench.names("version", "1", queued.actor, of=text).values == []
