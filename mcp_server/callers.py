@@ -103,8 +103,10 @@ class Callers:
         return identity.is_at_hand(self._workbench, secret)
 
     def takes_checking(self, scope: Scope) -> bool:
-        """Whether a request's token is one that the sign-in server may be asked about."""
-        return self._is_theirs(scope, _bearer(scope))
+        """Whether a request's token is one that the sign-in server may have to be asked about."""
+        secret, tokens = _bearer(scope), self._workbench.tokens
+        asked = tokens is not None and self._is_theirs(scope, secret)
+        return asked and tokens is not None and tokens.at_hand(secret) is None
 
     @property
     def trust(self) -> Trust | None:

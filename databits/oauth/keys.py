@@ -96,10 +96,15 @@ class Keys:
         return next((k for k in self._keys if k.kid == kid and algorithm in k.algorithms), None)
 
     def _renew(self, after_s: float, *, wait: bool) -> None:
-        if not self._is_due(after_s) or not self._reading.acquire(blocking=wait):
+        """Read the keys again, if they are that old.
+
+        Args:
+            wait: for another thread that is reading them; else it is left to that one.
+        """
+        if not (wait or self._is_due(after_s)) or not self._reading.acquire(blocking=wait):
             return
         try:
-            if self._is_due(after_s):  # else somebody has done it while we waited
+            if self._is_due(after_s):  # else somebody has tried while we waited
                 self._try()
         finally:
             self._reading.release()

@@ -248,6 +248,14 @@ REFUSED: dict[str, tuple[Callable[[SignInServer], str], str]] = {
         lambda s: s.token(VIEWER, key=SigningKey.new("unheard-of")),
         "not signed with a key",
     ),
+    "a key of its own": (
+        lambda s: s.token(
+            VIEWER,
+            key=SigningKey.new("mine"),
+            header={"jwk": SigningKey.new("mine").jwk, "jku": f"{s.url}/keys"},
+        ),
+        "not signed with a key",
+    ),
     "no key id": (without_key_id, "which key"),
     "another key with the same id": (
         lambda s: s.token(VIEWER, key=SigningKey.new("first")),
