@@ -54,7 +54,7 @@ class Answer(Generic[T]):
     def __init__(self) -> None:
         self._given = threading.Lock()
         self._given.acquire()
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._result: Any = None
         self.done = False
 
@@ -70,7 +70,7 @@ class Answer(Generic[T]):
         self._result, self.done = result, True
         self._given.release()
 
-    def refuse(self, error: Exception) -> None:
+    def refuse(self, error: BaseException) -> None:
         self._error, self.done = error, True
         self._given.release()
 
@@ -156,14 +156,15 @@ class Writer:
     def _together(self, group: list[Write]) -> bool:
         """Run a group as one; False when nothing of it stays and it has to be run apart."""
         done: list[tuple[Answer[Any], Any]] = []
-        refused: list[tuple[Answer[Any], Exception]] = []
+        refused: list[tuple[Answer[Any], BaseException]] = []
         try:
             with self._begin([w.foreseen for w in group if w.foreseen]) as (db, ledger):
                 for fn, _, answer in group:
                     store = Store(db, ledger)
                     try:
                         done.append((answer, fn(store)))
-                    except Exception as error:
+                    # All there is: were this thread to end, everybody would wait for good.
+                    except BaseException as error:
                         if store.tx.wrote or isinstance(error, DBAPIError):
                             raise _Undo(answer, error) from None
                         refused.append((answer, error))
@@ -176,7 +177,7 @@ class Writer:
         except _Apart:
             self._ids.forget()
             return False
-        except Exception as error:  # the transaction as a whole: nobody was written
+        except BaseException as error:  # the transaction as a whole: nobody was written
             self._ids.forget()
             refused += [(answer, _told(error)) for *_, answer in group if not answer.done]
             done = []
@@ -186,7 +187,7 @@ class Writer:
     def _apart(self, group: list[Write]) -> None:
         """Run a group in one transaction, each write in a savepoint."""
         done: list[tuple[Answer[Any], Any]] = []
-        refused: list[tuple[Answer[Any], Exception]] = []
+        refused: list[tuple[Answer[Any], BaseException]] = []
         waiting = iter(group)
         begun = False
         try:
@@ -197,14 +198,14 @@ class Writer:
                         with db.begin_nested():
                             result = fn(Store(db, ledger))
                             ledger.flush()
-                    except Exception as error:
+                    except BaseException as error:
                         ledger.forget()
                         refused.append((answer, _told(error)))
                         if self._sqlite and not _in_transaction(db):
                             raise
                     else:
                         done.append((answer, result))
-        except Exception as error:  # the transaction as a whole: nobody so far was written
+        except BaseException as error:  # the transaction as a whole: nobody so far was written
             self._ids.forget()
             refused += [(answer, _told(error)) for answer, _ in done]
             if not begun:  # nor would anybody else be
@@ -218,7 +219,7 @@ class Writer:
 class _Undo(Exception):
     """A write failed that has to be taken back."""
 
-    def __init__(self, answer: Answer[Any], error: Exception) -> None:
+    def __init__(self, answer: Answer[Any], error: BaseException) -> None:
         super().__init__()
         self.answer, self.error = answer, error
 
@@ -234,14 +235,14 @@ def _apart_if_it_fails(shared: object) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         if not shared:
             raise
         raise _Apart from error
 
 
 def _tell(
-    done: list[tuple[Answer[Any], Any]], refused: list[tuple[Answer[Any], Exception]]
+    done: list[tuple[Answer[Any], Any]], refused: list[tuple[Answer[Any], BaseException]]
 ) -> None:
     for answer, result in done:
         answer.give(result)
@@ -256,7 +257,7 @@ def _in_transaction(db: Connection) -> bool:
     return isinstance(driver, sqlite3.Connection) and driver.in_transaction
 
 
-def _told(error: Exception) -> Exception:
+def _told(error: BaseException) -> BaseException:
     """A full disk in words for whoever called; anything else as it is."""
     if isinstance(error, OperationalError) and "disk is full" in str(error.orig):
         return Unavailable(

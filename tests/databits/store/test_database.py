@@ -157,6 +157,29 @@ def test_an_error_is_raised_to_its_caller_and_the_writer_lives_on(database: Data
     assert names(database) == {"after"}
 
 
+def test_what_would_end_a_program_ends_its_write_and_nobody_elses(database: Database) -> None:
+    ended: list[Any] = []
+
+    def leave(store: Any) -> None:
+        add_source("lost")(store)
+        raise SystemExit(3)
+
+    def call() -> None:
+        try:
+            database.write(leave)
+        except SystemExit as error:
+            ended.append(error.code)
+
+    alone = threading.Thread(target=call, daemon=True)
+    alone.start()
+    alone.join(10)
+    assert ended == [3], "whoever waits is told"
+    first, second = (partial(database.write, add_source(name)) for name in ("first", "second"))
+    calls_of_one_group(database, first, call, second)
+    assert ended == [3, 3]
+    assert names(database) == {"first", "second"}
+
+
 def test_a_write_inside_a_write_is_refused(database: Database) -> None:
     with pytest.raises(RuntimeError, match="inside a write"):
         database.write(lambda store: database.write(add_source("inner")))
