@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pydantic import BaseModel
 from sqlalchemy import NullPool, Table, create_engine, select, text
 
@@ -25,6 +26,11 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Tracing is for a whole process and can not be taken back: tests of it start processes of their own.
 os.environ.setdefault("DATABITS_TRACE_CALLS", "0")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# How long an example takes says how busy the machine is. Under CI the same examples come every time.
+settings.register_profile(
+    "unhurried", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(wrapper=True)
