@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,9 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import mlflow
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.types.schema import ColSpec, Schema
 
@@ -21,6 +24,8 @@ from databits.settings import Settings
 EXPERIMENT = "databits"
 _CODE = Path(__file__).with_name("engines") / "classifier.py"
 _PACKAGE = Path(__file__).parent
+_guard = threading.Lock()
+"""The server's traces begin behind its start, maybe just when a first call needs MLflow too."""
 
 for _noisy in ("mlflow", "alembic", "mlflow.store.db.utils", "mlflow.utils.requirements_utils"):
     logging.getLogger(_noisy).setLevel(logging.ERROR)
@@ -34,15 +39,23 @@ class Registered(NamedTuple):
 
 def start(settings: Settings) -> None:
     """Point MLflow at the workspace's own store; cheap when it does so already."""
-    _prepare(settings)
-    if mlflow.get_tracking_uri() != settings.tracking_uri:
-        mlflow.set_tracking_uri(settings.tracking_uri)
-        mlflow.set_registry_uri(settings.tracking_uri)
-    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        mlflow.create_experiment(
-            EXPERIMENT, artifact_location=settings.artifacts.resolve().as_uri()
-        )
-    mlflow.set_experiment(EXPERIMENT)
+    with _guard:
+        _prepare(settings)
+        if mlflow.get_tracking_uri() != settings.tracking_uri:
+            mlflow.set_tracking_uri(settings.tracking_uri)
+            mlflow.set_registry_uri(settings.tracking_uri)
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            _create_experiment(settings)
+        mlflow.set_experiment(EXPERIMENT)
+
+
+def _create_experiment(settings: Settings) -> None:
+    place = settings.artifacts.resolve().as_uri()
+    try:
+        mlflow.create_experiment(EXPERIMENT, artifact_location=place)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+            raise  # else another process was faster
 
 
 def _prepare(settings: Settings) -> None:
