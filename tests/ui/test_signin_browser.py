@@ -45,7 +45,7 @@ def visit(browser: Any, served: Served) -> Iterator[Any]:
 
 def sign_in(page: Any, name: str, password: str = PASSWORD) -> None:
     """With the keyboard alone: the form has the focus where it is needed."""
-    page.wait_for_selector("input[name=name]")
+    page.wait_for_selector("input[name=name]:focus")
     page.keyboard.type(name)
     page.keyboard.press("Tab")
     page.keyboard.type(password)
@@ -57,6 +57,7 @@ def test_a_reviewer_signs_in_decides_in_their_own_name_and_leaves(visit: Any, qu
     assert page.url.endswith("/sign-in")
     sign_in(page, "bea", "wrong")
     page.wait_for_selector("#problem:has-text('The name or the password is wrong.')")
+    page.wait_for_selector("input[name=password]:focus")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_selector(".top .who:has-text('bea, reviewer')")
