@@ -232,6 +232,7 @@ def check_runs(desk: "Desk") -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.both_databases
 def test_after_kill_9_everything_acknowledged_is_there_and_nothing_is_half_done(
     tmp_path: Path, open_desk: "MakeDesk", database_url: str
