@@ -13,7 +13,7 @@ Two of the names decide how it runs:
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -68,6 +68,8 @@ class Operation:
     """Requests in a person's words, with X for a name; the built-in planner learns from them."""
     foresees: "Callable[[Actor, Any], Foreseen] | None" = None
     """What a call by this actor with these arguments will look at; see `databits.store.ahead`."""
+    quick_with: frozenset[str] = frozenset()
+    """Arguments with which, and no others, a call looks up a page by an index, however much there is."""
 
     @property
     def name(self) -> str:
@@ -84,6 +86,10 @@ class Operation:
     @cached_property
     def description(self) -> str:
         return inspect.cleandoc(self.fn.__doc__ or "")
+
+    def is_quick(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether a call takes less than handing it to a thread, where the database is at hand."""
+        return bool(self.quick_with) and arguments.keys() <= self.quick_with
 
     @cached_property
     def needs(self) -> tuple[str, ...]:
@@ -145,6 +151,7 @@ def operation(
     preview: Callable[..., Preview] | None = None,
     examples: Sequence[str] = (),
     foresees: "Callable[[Actor, Any], Foreseen] | None" = None,
+    quick_with: Collection[str] = (),
 ) -> Callable[[F], F]:
     """Enter a function in the catalogue; the function itself stays as it was."""
     if (effect == "consequential") != (preview is not None):
@@ -152,7 +159,15 @@ def operation(
 
     def declare(fn: F) -> F:
         CATALOGUE[fn.__name__] = Operation(
-            fn, role, effect, job, people_only, preview, tuple(examples), foresees
+            fn,
+            role,
+            effect,
+            job,
+            people_only,
+            preview,
+            tuple(examples),
+            foresees,
+            frozenset(quick_with),
         )
         return fn
 

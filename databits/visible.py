@@ -9,6 +9,8 @@ import unicodedata
 from typing import Any
 
 _JOINERS = "\u200c\u200d"
+# `json.dumps` would make one anew for each text.
+_ON_ONE_LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def visible(text: str, keep: str = "\n\t") -> str:
@@ -32,9 +34,9 @@ def visible(text: str, keep: str = "\n\t") -> str:
 
 def visible_json(value: Any, indent: int | None = None) -> str:
     """JSON on one line, or indented, in which all strings are visible; it reads back as the value."""
-    separators = (",", ":") if indent is None else None
-    said = json.dumps(value, ensure_ascii=False, separators=separators, indent=indent)
-    return visible(said, keep="" if indent is None else "\n")
+    if indent is None:
+        return visible(_ON_ONE_LINE.encode(value), keep="")
+    return visible(json.dumps(value, ensure_ascii=False, indent=indent), keep="\n")
 
 
 def _joins(text: str, n: int) -> bool:

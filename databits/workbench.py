@@ -42,6 +42,11 @@ class Workbench:
     def database(self) -> Database:
         return Database(self.settings.url)
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the store is open in this process, so that a look into it waits for nobody."""
+        return "database" in vars(self) and self.database.sqlite
+
     @cached_property
     def directory(self) -> Directory:
         """Who may what."""

@@ -9,6 +9,7 @@ A tool call is never a person's act, whatever the client says about itself; see 
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from databits.actor import Actor, Surface
@@ -51,15 +52,19 @@ def client_of(ctx: "Context[Any, Any] | None", application: str = "") -> str:
     if ctx is None:
         return application
     params = ctx.session.client_params
-    name = _line(f"{params.client_info.name} {params.client_info.version}") if params else ""
-    name = name[: BESIDE_LENGTH if application else CLIENT_LENGTH]
-    spoken = f"{name} (mcp {_line(ctx.protocol_version or 'unknown')[:16]})".strip()
-    return beside(spoken, application)
+    said = (params.client_info.name, params.client_info.version) if params else ("", "")
+    return _client(*said, ctx.protocol_version or "unknown", application)
 
 
 def beside(software: str, application: str) -> str:
     """Software of ours or of a client, and the application whose token it came with, if any."""
     return f"{software} by {application}" if application else software
+
+
+@lru_cache(maxsize=256)  # each call says it, and a server has few clients
+def _client(name: str, version: str, protocol: str, application: str) -> str:
+    shown = _line(f"{name} {version}")[: BESIDE_LENGTH if application else CLIENT_LENGTH]
+    return beside(f"{shown} (mcp {_line(protocol)[:16]})".strip(), application)
 
 
 def _line(said: str) -> str:

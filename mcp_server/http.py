@@ -45,6 +45,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 class HttpApp(NamedTuple):
     """What the serving process takes in: it adds the routes, and runs `lifespan` around itself."""
 
+    endpoint: AsgiApp
+    """What answers at `PATH`; its route is among the routes too."""
     routes: Sequence[BaseRoute]
     lifespan: Callable[[], AbstractAsyncContextManager[None]]
 
@@ -89,19 +91,21 @@ def http_app(
         role_of=None if identify else partial(_best_role, callers_of(workbench)),
         sealing=sealed_by(settings),
         addition=addition,
+        at_hand=lambda: workbench.at_hand,
         middleware=[
             *([at_once(settings.calls_at_once, _person)] if identify is None else ()),
             *(own_tools(workbench, settings) if registers else ()),
         ],
     )
     # The answers of a call are streamed, so that progress and questions arrive while it runs.
-    app = server.streamable_http_app(
+    server.streamable_http_app(
         streamable_http_path=PATH,
         stateless_http=stateless,
         transport_security=_allowed(hosts),
         max_request_body_size=settings.body_mb * MB,
     )
-    inside: AsgiApp = Plainly(app, settings.body_mb)
+    # Its app would route once more what has been routed here.
+    inside: AsgiApp = Plainly(server.session_manager.handle_request, settings.body_mb)
     if identify is None:
         # The SDK has no public name for what it has open.
         sessions = server.session_manager._server_instances
@@ -110,7 +114,7 @@ def http_app(
         limited = Limited(inside, settings, lambda: sessions.keys())
         inside = Authenticated(limited, callers_of(workbench), "mcp")
     routes = [Route(PATH, endpoint=inside), *metadata_routes(PATH, trust)]
-    return HttpApp(routes, server.session_manager.run)
+    return HttpApp(inside, routes, server.session_manager.run)
 
 
 def identify_caller(ctx: Context[Any, Any] | None) -> Actor:

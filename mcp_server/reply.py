@@ -72,10 +72,16 @@ def _field(key: str, value: Any, untrusted: Collection[Path]) -> list[str]:
 
 def _table(key: str, rows: Sequence[Mapping[str, Any]], untrusted: Collection[str]) -> list[str]:
     """A heading with the columns that hold something, then a JSON array a row."""
-    columns = list(dict.fromkeys(name for row in rows for name in row if not _empty(row[name])))
+    columns = list(
+        dict.fromkeys(name for row in rows for name, v in row.items() if v or not _empty(v))
+    )
     named = [f"{name}!" if name in untrusted else name for name in columns]
     heading = f"{key} ({', '.join(named)}):"
-    return [heading, *(_json([_without_empty(row.get(name)) for name in columns]) for row in rows)]
+    return [heading, *(_json([_cell(row.get(name)) for name in columns]) for row in rows)]
+
+
+def _cell(value: Any) -> Any:
+    return _without_empty(value) if isinstance(value, (dict, list)) else value
 
 
 def _is_plain(value: Any) -> bool:
@@ -84,12 +90,12 @@ def _is_plain(value: Any) -> bool:
 
 
 def _empty(value: Any) -> bool:
-    return value is None or value in ("", [], {})
+    return not value and (value is None or isinstance(value, (str, list, dict)))
 
 
 def _without_empty(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_empty(v) for key, v in value.items() if not _empty(v)}
+        return {key: _without_empty(v) for key, v in value.items() if v or not _empty(v)}
     return [_without_empty(v) for v in value] if isinstance(value, list) else value
 
 

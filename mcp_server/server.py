@@ -61,6 +61,7 @@ def build_server(
     role_of: RoleOf | None = None,
     addition: Addition | None = None,
     renew: Identify | None = None,
+    at_hand: Callable[[], bool] = lambda: False,
 ) -> MCPServer[Any]:
     """A server over a workbench, for stdio, HTTP and clients in this process.
 
@@ -78,6 +79,8 @@ def build_server(
         addition: What another package adds.
         renew: Says who a request came from when it goes on for long, as a subscription does; raises
             NotAllowed for who may not come in any more. None: whoever `identify` named then.
+        at_hand: Whether the store is open in this process: quick looks into it are done at once then,
+            without a thread.
 
     Raises:
         Invalid: for a toolset that does not exist.
@@ -106,7 +109,7 @@ def build_server(
         version=version("databits-workbench"),
         instructions=INSTRUCTIONS,
         tools=[
-            *(_tool(op, Traced(runner), caller, relay) for op in operations),
+            *(_tool(op, Traced(runner), caller, relay, at_hand) for op in operations),
             *long_tail(surface),
             *added.tools,
         ],
@@ -138,12 +141,14 @@ def offered(
     return [op for op in operations if view.may_run(op)]
 
 
-def _tool(op: Operation, runner: Runner, identify: Identify, relay: bool) -> Tool:
+def _tool(
+    op: Operation, runner: Runner, identify: Identify, relay: bool, at_hand: Callable[[], bool]
+) -> Tool:
     # Built by hand: `Tool.from_function` would derive the schemas from the Python signature.
     if op.effect == "consequential":
         fn = Confirmation(op, runner, identify, relay).function()
     else:
-        fn = _call(op, runner, identify)
+        fn = _call(op, runner, identify, at_hand)
     schema = model_schema(op)
     resolved = find_resolved_parameters(fn)
     return Tool(
@@ -170,15 +175,25 @@ def _tool(op: Operation, runner: Runner, identify: Identify, relay: bool) -> Too
     )
 
 
-def _call(op: Operation, runner: Runner, identify: Identify) -> Callable[..., Any]:
+def _call(
+    op: Operation, runner: Runner, identify: Identify, at_hand: Callable[[], bool]
+) -> Callable[..., Any]:
     """The function of a tool that needs nobody's approval."""
 
     async def call(arguments: Arguments, ctx: Context[Any, Any]) -> CallToolResult:
         progress = progress_to(ctx) if "work" in op.needs and not op.job else None
         try:
-            done = await in_thread(
-                runner.run, op.name, arguments, identify(ctx), progress=progress, key=key_of(ctx)
-            )
+            if op.is_quick(arguments) and at_hand():
+                done = runner.run(op.name, arguments, identify(ctx))
+            else:
+                done = await in_thread(
+                    runner.run,
+                    op.name,
+                    arguments,
+                    identify(ctx),
+                    progress=progress,
+                    key=key_of(ctx),
+                )
         except DatabitsError as error:
             return refusal(error)
         if op.job and isinstance(done, Run):

@@ -20,7 +20,7 @@ from databits.model import NameKind, Names, Plan, Run
 from databits.ports import Asked, Runner
 from databits.types import NAME
 
-_HEADERS = ("traceparent", "tracestate")
+_HEADERS = (b"traceparent", b"tracestate")
 _tracer = trace.get_tracer("databits")
 _W3C = TraceContextTextMapPropagator()
 
@@ -64,6 +64,10 @@ class Traced:
 
 @contextmanager
 def _span(name: str, arguments: Mapping[str, Any], what: str = "") -> Iterator[trace.Span]:
+    around = trace.get_current_span()
+    if not around.is_recording():  # nobody would keep it: nine calls of ten in a flood
+        yield trace.INVALID_SPAN
+        return
     attributes = {"databits.operation": name}
     databit = arguments.get("databit")
     if isinstance(databit, str) and re.fullmatch(NAME, databit):
@@ -90,7 +94,7 @@ def within_trace_of(scope: MutableMapping[str, Any]) -> Iterator[None]:
     said = {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in scope.get("headers", ())
-        if name.decode("latin-1") in _HEADERS
+        if name in _HEADERS
     }
     if "traceparent" not in said:
         yield

@@ -80,7 +80,7 @@ def build_app(
     _add_routes(app, served, mcp, standby)
     app.include_router(signin.routes(served, sessions))
     _mount_page(app, served, chat)
-    app.add_middleware(Door, callers=callers_of(served), sessions=sessions)
+    app.add_middleware(Door, callers=callers_of(served), sessions=sessions, mcp=mcp.endpoint)
     # Around the door: what a proxy says is read, and what others claim to be from one is taken away.
     hosts = (*LOOPBACK, settings.host, *settings.hosts)
     app.add_middleware(SameOrigin, hosts=hosts, proxy=Proxy(settings))

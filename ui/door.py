@@ -34,15 +34,21 @@ SECURE_COOKIE = "__Host-databits"
 
 
 class Door:
-    """ASGI middleware that lets in who may come in, and says in the scope who they are."""
+    """ASGI middleware that lets in who may come in, and says in the scope who they are.
 
-    def __init__(self, app: ASGIApp, callers: Callers, sessions: Sessions) -> None:
+    Args:
+        mcp: What answers at `/mcp`: it has no use for the routing of the page, which takes as long as
+            a small call.
+    """
+
+    def __init__(self, app: ASGIApp, callers: Callers, sessions: Sessions, mcp: ASGIApp) -> None:
         self._app = app
         self._callers = callers
         self._sessions = sessions
         self._pages: dict[str, str] = {}
         self._by_token: dict[Surface, Authenticated] = {
-            surface: Authenticated(app, callers, surface) for surface in ("mcp", "http")
+            "mcp": Authenticated(mcp, callers, "mcp"),
+            "http": Authenticated(app, callers, "http"),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,9 +7,10 @@ where people sign in, that also keeps other sites from acting in their name.
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -62,7 +63,7 @@ class SameOrigin:
     def _problem(self, scope: Scope, headers: Headers) -> str:
         """Why a request is refused; empty when it is not."""
         host = headers.get("host", "")
-        if not self._is_own(scope, urlsplit(f"//{host}").hostname or ""):
+        if not self._is_own(scope, _name_in(host)):
             return "This server answers to its own address only; DATABITS_HOSTS names further ones."
         if scope["type"] == "http" and scope["method"] in SAFE:
             return ""
@@ -82,6 +83,15 @@ class SameOrigin:
         return host in self._hosts or bool(server and host == server[0] and is_number(host))
 
 
+@lru_cache(maxsize=64)  # clients say the same few names over and over
+def _name_in(host: str) -> str:
+    """The name or address in a `Host` header, without the port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # no address at all, such as `[`
+        return ""
+
+
 async def _refuse(problem: str, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": problem})
@@ -89,16 +99,22 @@ async def _refuse(problem: str, scope: Scope, receive: Receive, send: Send) -> N
     await PlainTextResponse(problem, status_code=403)(scope, receive, send)
 
 
+_GUARDS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    # With none at all, browsers would name no origin when a form is sent.
+    (b"referrer-policy", b"same-origin"),
+)
+_GUARDED = frozenset(name for name, _ in _GUARDS)
+
+
 def _guarded(send: Send) -> Send:
     """Answers that tell the browser to load nothing from elsewhere."""
 
     async def say(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers["content-security-policy"] = POLICY
-            headers["x-content-type-options"] = "nosniff"
-            # With none at all, browsers would name no origin when a form is sent.
-            headers["referrer-policy"] = "same-origin"
+            kept = [pair for pair in message.get("headers", ()) if pair[0].lower() not in _GUARDED]
+            message = {**message, "headers": [*kept, *_GUARDS]}
         await send(message)
 
     return say

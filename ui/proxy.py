@@ -17,14 +17,14 @@ class Proxy:
     def __init__(self, settings: Settings) -> None:
         self._trusted = settings.trusted_proxy
         self._identity = settings.identity_header.lower()
+        self._about = frozenset((b"forwarded", b"x-real-ip", self._identity.encode()))
 
     def read(self, scope: Scope) -> Scope:
         """The request as it was made to the proxy, without the headers that said so."""
         told: dict[str, object] = {}
         client = scope.get("client")
-        headers = Headers(scope=scope)
-        if client and self._is_trusted(client[0]):
-            told = self._told(scope, headers)
+        if client and self._trusted and self._is_trusted(client[0]):
+            told = self._told(scope, Headers(scope=scope))
         kept = [(name, value) for name, value in scope["headers"] if not self._is_about(name)]
         host = told.pop("host", None)
         if host:
@@ -57,11 +57,7 @@ class Proxy:
     def _is_about(self, name: bytes) -> bool:
         """Whether a header says something that only a proxy may say."""
         lower = name.lower()
-        return (
-            lower.startswith(b"x-forwarded-")
-            or lower in (b"forwarded", b"x-real-ip")
-            or lower == self._identity.encode()
-        )
+        return lower in self._about or lower.startswith(b"x-forwarded-")
 
     def _is_trusted(self, address: str) -> bool:
         if not is_number(address):

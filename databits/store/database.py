@@ -14,7 +14,7 @@ each other's rows.
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -26,6 +26,7 @@ from databits.store.shapes import Foreseen, now
 from databits.store.writer import Writer
 
 T = TypeVar("T")
+_KEPT = 40  # readers: one a thread that a server works with
 
 
 class Database:
@@ -36,24 +37,45 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        # SQLite: one a thread that a server works with; opening one more costs as much as three reads.
-        self._readers = self._engine("BEGIN", pool_size=40 if self.sqlite else 16)
+        self._readers = self._engine("BEGIN", pool_size=16)
         self._writer_engine = (
             self._engine("BEGIN IMMEDIATE", pool_size=1) if self.sqlite else self._readers
         )
         self._writer = Writer(self._writer_engine)
+        self._open: list[Connection] = []
+        """Readers of SQLite that nobody uses now, the one that was used last at the end."""
+        self._closed = False
         self.write(lambda store: migrate(store.tx.db, now()))
 
     def read(self, fn: Callable[[Store], T]) -> T:
         """Run `fn` on a consistent view of the database; what it writes is thrown away."""
+        if self.sqlite:
+            return self._read_here(fn)
         with self._readers.connect() as db:
-            if not self.sqlite:
-                db = db.execution_options(isolation_level="REPEATABLE READ")
+            db = db.execution_options(isolation_level="REPEATABLE READ")
             view = db.begin()  # the driver's cursor would not
             try:
                 return fn(Store(db))
             finally:
                 view.rollback()
+
+    def _read_here(self, fn: Callable[[Store], T]) -> T:
+        """The same on SQLite, where getting a connection from the pool would cost as much as the read."""
+        try:
+            db = self._open.pop()
+        except IndexError:
+            db = self._readers.connect()
+        try:
+            view = db.begin()
+            try:
+                return fn(Store(db))
+            finally:
+                view.rollback()
+        finally:
+            if self._closed or len(self._open) >= _KEPT:
+                db.close()
+            else:
+                self._open.append(db)
 
     def write(self, fn: Callable[[Store], T], foreseen: Foreseen | None = None) -> T:
         """Run `fn` in a transaction that is durable when this returns.
@@ -72,6 +94,9 @@ class Database:
     def close(self) -> None:
         self._writer.stop()
         self._writer_engine.dispose()
+        self._closed = True
+        while self._open:
+            self._open.pop().close()
         self._readers.dispose()
 
     def _engine(self, begin: str, *, pool_size: int) -> Engine:
@@ -87,8 +112,7 @@ class Database:
         engine = create_engine(
             self.url,
             pool_size=pool_size,
-            max_overflow=16,
-            pool_use_lifo=True,  # the one that was used last has the most in its cache
+            max_overflow=-1,  # `_read_here` keeps what is open
             connect_args={"check_same_thread": False},
         )
 
@@ -109,6 +133,7 @@ class Database:
 
         @event.listens_for(engine, "begin")
         def start(db: Connection) -> None:
-            db.exec_driver_sql(begin)
+            driver: Any = db.connection.driver_connection
+            driver.execute(begin)
 
         return engine

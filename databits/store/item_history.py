@@ -7,7 +7,7 @@ they stay in the history, marked as undone.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import ColumnElement, Row, select, union_all
 
 from databits.store.names import span
 from databits.store.shapes import Event
@@ -25,6 +25,9 @@ from databits.store.tables import (
     suggestions,
 )
 from databits.store.transaction import Transaction
+
+_OF: ColumnElement[str] = change_rows.c.table_name.concat("")
+"""The table of an image, where the change leads to it: SQLite would go by the table, over all its images."""
 
 
 class ItemHistory:
@@ -136,10 +139,16 @@ class ItemHistory:
 
     def _images(self, item_id: int) -> list[Row[Any]]:
         """The images of an item's row with their changes, in the order in which they came."""
-        mine = or_(
-            change_rows.c.row_id == item_id,
-            (change_rows.c.row_id < item_id) & (change_rows.c.last_id >= item_id),
+        of_items = change_rows.c.table_name == items.name
+        # Two searches: as one with OR, it would go over the images of all earlier items.
+        own = select(change_rows.c.id).where(of_items, change_rows.c.row_id == item_id)
+        within = select(change_rows.c.id).where(
+            of_items,
+            change_rows.c.last_id.is_not(None),
+            change_rows.c.row_id < item_id,
+            change_rows.c.last_id >= item_id,
         )
+        mine = union_all(own, within).subquery()
         return list(
             self._tx.rows(
                 select(
@@ -155,7 +164,7 @@ class ItemHistory:
                     changes.c.at,
                 )
                 .join(changes, changes.c.id == change_rows.c.change_id)
-                .where(change_rows.c.table_name == items.name, mine)
+                .where(change_rows.c.id.in_(select(mine.c.id)))
                 .order_by(change_rows.c.change_id, change_rows.c.id)
             )
         )
@@ -174,7 +183,7 @@ class ItemHistory:
         ]
         gone = select(change_rows.c.before).where(
             change_rows.c.change_id.in_(ids),
-            change_rows.c.table_name == name,
+            _OF.in_([name]),
             change_rows.c.kind == "delete",
             change_rows.c.before["item_id"].as_integer() == item_id,
         )
@@ -194,7 +203,7 @@ class ItemHistory:
             select(change_rows.c.change_id, change_rows.c.row_id, change_rows.c.last_id)
             .where(
                 change_rows.c.change_id.in_(ids),
-                change_rows.c.table_name == name,
+                _OF.in_([name]),
                 change_rows.c.kind == "insert",
             )
             .order_by(change_rows.c.change_id.desc())

@@ -52,7 +52,7 @@ def fixtures(workbench: Embedded) -> Starlette:
         tasks=[desk],
         extend=things.extend,
     )
-    routes, running = http_app(workbench, workbench.settings, addition=added)
+    _, routes, running = http_app(workbench, workbench.settings, addition=added)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

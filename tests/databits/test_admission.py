@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event, insert
+from sqlalchemy import insert
 
 from databits import directory
 from databits.actor import ROLES, Actor, highest, lowest
@@ -252,18 +252,22 @@ def test_admission_costs_no_query_until_somebody_has_a_role_on_a_databit(
     workbench, said = queued.workbench, {"databit": "support", "items": [1]}
     from databits.operation import find
 
-    op, statements = find("approve_labels"), []
+    op, reads = find("approve_labels"), []
     workbench._admit(op, said, queued.actor)
+    read = workbench.database.read
 
-    def count(*_: Any) -> None:
-        statements.append(1)
+    def count(fn: Any) -> Any:
+        reads.append(fn)
+        return read(fn)
 
-    engine = workbench.database._readers
-    event.listen(engine, "before_cursor_execute", count)
+    monkeypatch.setattr(workbench.database, "read", count)
     for _ in range(10):
         workbench._admit(op, said, queued.actor)
-    assert statements == []
-    event.remove(engine, "before_cursor_execute", count)
+    assert reads == []
+    queued("add_person", person="lena")
+    queued("grant_role", person="lena", role="reviewer", databit="support")
+    workbench._admit(op, said, Actor("lena", "viewer", "test"))
+    assert reads, "now the call's Databit has to be looked up"
 
 
 def test_what_another_process_grants_counts_within_a_second(

@@ -191,7 +191,7 @@ def test_whatever_a_tool_is_called_with_it_answers_in_order(bench: Bench, name: 
 def http(bench: Bench) -> Iterator[httpx2.Client]:
     """The same server on a port."""
     every_tool = bench.desk.workbench.settings.model_copy(update={"toolsets": ["all"]})
-    routes, lifespan = http_app(bench.desk.workbench, every_tool, stateless=True)
+    _, routes, lifespan = http_app(bench.desk.workbench, every_tool, stateless=True)
 
     @contextlib.asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:

@@ -28,7 +28,7 @@ ACCEPTS = {"accept": "application/json, text/event-stream"}
 @asynccontextmanager
 async def served(workbench: Workbench, **options: Any) -> AsyncIterator[httpx2.AsyncClient]:
     """An HTTP client of the app, without a socket in between."""
-    routes, lifespan = http_app(workbench, workbench.settings, **options)
+    _, routes, lifespan = http_app(workbench, workbench.settings, **options)
     transport = httpx2.ASGITransport(app=Starlette(routes=list(routes)))
     async with lifespan(), httpx2.AsyncClient(transport=transport, base_url=HOME) as http:
         yield http

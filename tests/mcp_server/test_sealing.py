@@ -188,7 +188,7 @@ from databits.workbench import connect
 from mcp_server.http import http_app
 
 settings = Settings()
-routes, lifespan = http_app(connect(settings), settings, stateless=True)
+_, routes, lifespan = http_app(connect(settings), settings, stateless=True)
 
 @contextlib.asynccontextmanager
 async def life(app):

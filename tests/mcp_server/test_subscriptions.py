@@ -461,7 +461,7 @@ async def test_what_fails_while_looking_is_looked_at_again_and_logged_once(
 @asynccontextmanager
 async def on_a_port(workbench: Workbench, **options: Any) -> AsyncIterator[str]:
     """The server on a port that the system chose; streams are streams there."""
-    routes, lifespan = http_app(workbench, workbench.settings, **options)
+    _, routes, lifespan = http_app(workbench, workbench.settings, **options)
     config = uvicorn.Config(Starlette(routes=list(routes)), port=0, log_level="error")
     server = uvicorn.Server(config)
     async with AsyncExitStack() as stack:

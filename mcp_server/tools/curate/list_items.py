@@ -12,6 +12,7 @@ from databits.types import After, DatabitName, Label, Limit, Share
 @operation(
     role="labeler",
     effect="read",
+    quick_with=("databit", "state", "after", "limit"),
     examples=(
         "list the items of X",
         "show the rejected items of X",

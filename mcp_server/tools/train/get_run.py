@@ -16,6 +16,7 @@ LINES = 20
 @operation(
     role="viewer",
     effect="read",
+    quick_with=("run",),
     examples=("how is run 3", "is run 12 finished", "did my training finish", "status of run 7"),
 )
 def get_run(

@@ -1,8 +1,11 @@
 """What only a SQLite file can do: be full, and be written ahead of itself."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from sqlalchemy import event
 
 from databits.store.database import Database
@@ -67,3 +70,32 @@ def test_what_was_refused_is_found_by_an_index_of_its_own(database: Database) ->
     told = database.read(plan)
     assert "ix_audit_outcome (outcome=?)" in told
     assert "TEMP B-TREE" not in told
+
+
+def test_readers_stay_open_for_the_next_read_and_no_longer_than_the_database(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("databits.store.database._KEPT", 3)
+    engine, opened, closed = database._readers, [], []
+    event.listen(engine, "connect", lambda db, _: opened.append(db))
+    event.listen(engine.pool, "close", lambda db, _: closed.append(db))
+    for _ in range(10):
+        database.read(lambda store: store.records.count())
+    assert len(opened) <= 1, "one after the other, they share one"
+    five = threading.Barrier(5)
+
+    def wait(store: Any) -> int:
+        five.wait(10)
+        return int(store.records.count())
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: database.read(wait), range(5)))
+    assert len(database._open) == 3, "more than that are not kept"
+    with pytest.raises(ZeroDivisionError):
+        database.read(lambda store: 1 // 0)
+    assert len(database._open) == 3, "a read that fails gives its connection back"
+    assert database.read(lambda store: database.read(lambda inner: inner.records.count())) == 0
+    late = database.read(lambda store: database.close() or store.records.count())
+    assert late == 0, "a read that has begun is not cut off"
+    assert database._open == []
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
