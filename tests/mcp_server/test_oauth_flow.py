@@ -75,7 +75,7 @@ async def on_a_port(workbench: Workbench, theirs: SignInServer) -> AsyncIterator
     url = f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
     chosen = {"oauth_issuer": theirs.url, "oauth_resource": url}
     workbench.settings = workbench.settings.model_copy(update=chosen)
-    routes, lifespan = http_app(workbench, workbench.settings)
+    _, routes, lifespan = http_app(workbench, workbench.settings)
     server = uvicorn.Server(uvicorn.Config(Starlette(routes=list(routes)), log_level="error"))
     async with AsyncExitStack() as stack:
         stack.enter_context(listening)
