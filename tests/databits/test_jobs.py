@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from databits.operation import CATALOGUE
 from databits.platforms.embedded.jobs import Workers, work
@@ -154,6 +155,28 @@ def test_nobody_looks_on_when_no_run_is_open(desk: "Desk") -> None:
         watch.join(timeout=120)
     assert workers._watch is None
     assert workers._started == []
+    workers.close()
+
+
+def test_a_database_that_is_away_is_looked_for_again_and_logged_once(
+    desk: "Desk", monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = [OperationalError("SELECT", None, Exception("no connection"))] * 3
+
+    def look() -> bool:
+        if away:
+            raise away.pop()
+        return False
+
+    workers = Workers(desk.workbench)
+    monkeypatch.setattr(workers, "_look", look)
+    monkeypatch.setattr("databits.platforms.embedded.jobs.LOOK_SECONDS", 0.01)
+    workers.wake()
+    watch = workers._watch
+    assert watch is not None
+    watch.join(timeout=120)
+    assert away == []
+    assert [record.message for record in caplog.records] == ["could not look after the runs"]
     workers.close()
 
 

@@ -22,6 +22,7 @@ import time
 
 from sqlalchemy.exc import OperationalError
 
+from databits.errors import Conflict
 from databits.heartbeat import GRACE_S, LEASE_US, is_dead, worker_name
 from databits.operation import load_catalogue
 from databits.platforms.embedded.slots import held, slot
@@ -81,14 +82,22 @@ class Workers:
 
     def _look_after(self) -> None:
         """Until no run is open: free the runs of the dead, and start workers where they are missing."""
+        failing = False
         while not self._over.is_set():
             try:
                 with self._guard:
                     if not self._look():
                         self._watch = None
                         return
+                failing = False
+            except Conflict:  # a workspace that can not be opened here, which no waiting changes
+                with self._guard:
+                    self._watch = None
+                return
             except Exception:
-                log.warning("could not look after the runs", exc_info=True)
+                if not failing:  # once for each time that the database is away
+                    log.warning("could not look after the runs", exc_info=True)
+                failing = True
             self._over.wait(LOOK_SECONDS)
 
     def _look(self) -> bool:
