@@ -86,7 +86,8 @@ class Workspace:
         if here is not None:
             if "jobs" in vars(here):
                 here.jobs.rest()
-            here.database.close()
+            if "database" in vars(here):  # else it never was opened, and maybe can not be
+                here.database.close()
         self._ownership.release()
 
     def hand_over(self) -> None:

@@ -4,8 +4,10 @@ import contextlib
 import http.client
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -249,6 +251,25 @@ def test_a_server_on_another_database_of_the_same_folder_is_not_asked(
     assert databits_in(second) == []
     first.close()
     second.close()
+
+
+def test_a_process_that_is_too_old_for_the_workspace_makes_way_and_leaves_it_alone(
+    settings: Settings, workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    create(workspace, "first")
+    workspace.close()
+    with contextlib.closing(sqlite3.connect(settings.home / "workbench.db")) as newer, newer:
+        newer.execute("INSERT INTO migrations VALUES (9999, 'of a later version', 0)")
+    old = Workspace(settings, stays=True)
+    with pytest.raises(Conflict, match="Upgrade"):
+        databits_in(old)
+    until = time.monotonic() + PATIENCE
+    while "databits-workers" in {thread.name for thread in threading.enumerate()}:
+        assert time.monotonic() < until, "it looks for runs again and again"
+        time.sleep(0.01)
+    assert not caplog.records
+    make_way(settings).release()
+    assert serving(settings.home) is None
 
 
 def test_a_name_for_the_database_tells_no_secret() -> None:

@@ -105,8 +105,12 @@ class _Owned(Database):
     """Who closes the database lets go of the workspace."""
 
     def __init__(self, url: str, ownership: Ownership) -> None:
-        super().__init__(url)
         self._ownership = ownership
+        try:
+            super().__init__(url)
+        except BaseException:  # what can not be opened here is not kept from others
+            ownership.release()
+            raise
 
     def close(self) -> None:
         super().close()
