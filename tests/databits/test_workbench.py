@@ -3,6 +3,7 @@
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,9 @@ from databits.errors import Conflict, DatabitsError, Invalid, NotAllowed, NotFou
 from databits.heartbeat import LEASE_US
 from databits.model import Planned, Run
 from databits.operation import CATALOGUE
+from databits.platforms.embedded import Embedded
 from databits.platforms.embedded.jobs import work
+from databits.settings import Settings
 from databits.store.shapes import now
 from databits.store.tables import audit, datasets, items, models, plans, runs
 
@@ -401,3 +404,13 @@ def test_one_worker_works_for_a_workspace_at_a_time(labelled: "Desk") -> None:
         stop.set()
         first.join()
     assert [row["state"] for row in labelled.rows(runs)] == ["succeeded"]
+
+
+def test_what_is_opened_once_is_opened_once_however_many_threads_ask_first(tmp_path: Path) -> None:
+    made = Embedded(Settings(home=tmp_path / "home"))
+    for resource in (Embedded.database, Embedded.jobs):
+        # From Python 3.12 on, nothing but this function stands between the threads.
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(resource.func, made) for _ in range(8)]
+        assert len({id(one.result()) for one in asked}) == 1
+    made.database.close()

@@ -1,8 +1,9 @@
 """The embedded default: one machine, no account, no network."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Unpack
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from pydantic import BaseModel
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from databits.platforms.embedded.serving import Gateway
     from databits.training import Training
 
+T = TypeVar("T")
+
 
 class Embedded(Workbench):
     """SQLite, folders, local engines, worker processes and a local gateway.
@@ -34,6 +37,7 @@ class Embedded(Workbench):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.ownership = Ownership(settings.url)
+        self._making = RLock()
 
     def run(
         self, name: str, arguments: Mapping[str, Any], actor: Actor, **asked: Unpack[Asked]
@@ -55,7 +59,7 @@ class Embedded(Workbench):
 
     @cached_property
     def database(self) -> Database:
-        return _Owned(self.settings.url, self.ownership)
+        return self._once("database", lambda: _Owned(self.settings.url, self.ownership))
 
     @cached_property
     def lake(self) -> "Folder":
@@ -68,7 +72,7 @@ class Embedded(Workbench):
     def jobs(self) -> "Workers":
         from databits.platforms.embedded.jobs import Workers
 
-        return Workers(self)
+        return self._once("jobs", lambda: Workers(self))
 
     @cached_property
     def models(self) -> "Embedder":
@@ -99,6 +103,14 @@ class Embedded(Workbench):
         from databits.monitoring import Monitoring
 
         return Monitoring(self.models)
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        """One for all threads: from Python 3.12 on, `cached_property` lets two of them make two."""
+        with self._making:
+            if name not in vars(self):
+                vars(self)[name] = make()
+            found: T = vars(self)[name]
+            return found
 
 
 class _Owned(Database):
