@@ -59,8 +59,10 @@ class Standby:
             opening = await asyncio.to_thread(_open, self.workbench)
             async with opening as assistant:
                 ready.set_result(assistant)
-                # Then what the first request to an endpoint would else wait for.
-                await asyncio.to_thread(getattr, self.workbench, "serving")
+                try:  # then what the first request to an endpoint would else wait for
+                    await asyncio.to_thread(getattr, self.workbench, "serving")
+                except Exception:  # whoever asks an endpoint will hear of it
+                    log.warning("endpoints could not be made ready", exc_info=True)
                 self._loaded.set()
                 await self._over.wait()
         except DatabitsError as error:
