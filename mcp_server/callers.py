@@ -86,13 +86,24 @@ class Callers:
         if self._is_theirs(scope, secret):
             tokens = self._workbench.tokens
             assert tokens is not None  # else there is no sign-in server
-            found = entering.enter(self._workbench, tokens, secret, surface)
-            return Caller(found.actor, None, found.principal, found.up_to)
+            return _entered(entering.enter(self._workbench, tokens, secret, surface))
         if secret.startswith(OURS) or (secret and person is None and self.sign_in_required()):
             return Caller(*identity.bearer(self._workbench, secret, surface))
         if person is not None:
             return Caller(person)
         return Caller(self.local(surface))
+
+    def again(self, scope: Scope, surface: Surface, before: Caller) -> Caller:
+        """The caller of a request that goes on for long, as they stand now.
+
+        Raises:
+            NotAllowed: when they may not come in any more.
+        """
+        tokens = self._workbench.tokens
+        if not before.principal or tokens is None:
+            return self.of(scope, surface)
+        # Tokens of a sign-in server last minutes: what began with one goes on with the next.
+        return _entered(entering.enter_again(self._workbench, tokens, before.principal, surface))
 
     def is_at_hand(self, scope: Scope) -> bool:
         """Whether `of` has its answer without reading the database: then it needs no thread."""
@@ -200,19 +211,24 @@ class Authenticated:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if CALLER not in scope:  # else whoever is around this has looked already
-            again = partial(self._callers.of, scope, self._surface)
+            look = partial(self._callers.of, scope, self._surface)
             limiter = self._checking if self._callers.takes_checking(scope) else None
             try:
                 at_hand = self._callers.is_at_hand(scope)
-                caller = again() if at_hand else await to_thread.run_sync(again, limiter=limiter)
+                caller = look() if at_hand else await to_thread.run_sync(look, limiter=limiter)
             except (NotAllowed, Unavailable) as error:
                 given, mcp = bool(_bearer(scope)), self._surface == "mcp"
                 await refuse(send, scope, error, self._callers.trust, given=given, mcp=mcp)
                 return
+            again = partial(self._callers.again, scope, self._surface, caller)
             known = {CALLER: caller, AGAIN: again}
             scope = {**scope, **_principal(scope, caller), **known, "headers": _plain(scope)}
         with within_trace_of(scope):
             await self._app(scope, receive, send)
+
+
+def _entered(found: entering.Entered) -> Caller:
+    return Caller(found.actor, None, found.principal, found.up_to)
 
 
 def _bearer(scope: Scope) -> str:

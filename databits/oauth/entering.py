@@ -59,6 +59,21 @@ def enter(workbench: "Workbench", tokens: Tokens, secret: str, surface: Surface)
             workbench, Actor(NOBODY, "viewer", surface), f"a token of the sign-in server: {error}"
         )
         raise
+    return _enter(workbench, tokens, found, surface)
+
+
+def enter_again(
+    workbench: "Workbench", tokens: Tokens, principal: str, surface: Surface
+) -> Entered:
+    """Who came in a while ago, as they stand now, by whatever token they have shown since.
+
+    Raises:
+        TokenRefused: when all of them have ended; KeptOut, ScopeMissing as `enter`.
+    """
+    return _enter(workbench, tokens, tokens.newest(principal), surface)
+
+
+def _enter(workbench: "Workbench", tokens: Tokens, found: Verified, surface: Surface) -> Entered:
     known, name = workbench.directory.look(), found.person
     actor = _actor(found, surface)
     if name in known.grants.disabled:

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from databits.actor import Role
 from databits.errors import NotAllowed
@@ -28,6 +28,7 @@ _ACCESS = frozenset({"at+jwt", "application/at+jwt"})
 _UNSAID = frozenset({"jwt", ""})
 _CLIENT = ("client_id", "azp", "cid", "appid")
 CLIENT_LENGTH = 60
+T = TypeVar("T")
 
 
 class TokenRefused(NotAllowed):
@@ -58,6 +59,7 @@ class Tokens:
         self.trust = trust
         self._keys = keys or keys_of(trust)
         self._kept: dict[str, tuple[Verified, float]] = {}
+        self._newest: dict[str, Verified] = {}
         self._lock = threading.Lock()
 
     def at_hand(self, secret: str) -> Verified | None:
@@ -80,9 +82,21 @@ class Tokens:
         if found is None:
             found = self._check(secret)
             with self._lock:
-                self._kept[_sha(secret)] = (found, time.monotonic())
-                if len(self._kept) > MOST:
-                    del self._kept[next(iter(self._kept))]
+                _keep(self._kept, _sha(secret), (found, time.monotonic()))
+                before = self._newest.get(found.principal)
+                if before is None or before.until <= found.until:
+                    _keep(self._newest, found.principal, found)
+        return found
+
+    def newest(self, principal: str) -> Verified:
+        """The token that lasts longest of those that a person's application has shown.
+
+        Raises:
+            TokenRefused: when that has ended, too.
+        """
+        found = self._newest.get(principal)
+        if found is None or time.time() >= found.until or not self._keys.holds(found.key):
+            raise TokenRefused("It has expired.")
         return found
 
     def _check(self, secret: str) -> Verified:
@@ -208,6 +222,14 @@ def _broken() -> tuple[type[Exception], ...]:
     import jwt
 
     return (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+def _keep(kept: dict[str, T], name: str, value: T) -> None:
+    """Keep one more, and not the one that was kept first when they are too many."""
+    kept.pop(name, None)
+    kept[name] = value
+    if len(kept) > MOST:
+        del kept[next(iter(kept))]
 
 
 def _sha(secret: str) -> str:

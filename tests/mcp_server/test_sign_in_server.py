@@ -7,7 +7,6 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +16,15 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import ElicitRequestFormParams, ElicitResult
 
 from databits.actor import Role
-from databits.errors import Invalid
+from databits.errors import Invalid, NotAllowed
 from databits.oauth.tokens import tokens_of
 from databits.settings import Settings
 from databits.store.tables import audit, changes
 from databits.workbench import Workbench
+from mcp_server.callers import callers_of
 from mcp_server.http import http_app
 from tests.accounts import add_token, disable, run
 from tests.mcp_server.conftest import Grow
@@ -464,6 +465,67 @@ async def test_a_session_goes_on_with_the_next_token_of_the_same_person_and_appl
             assert answer.status_code == status
 
 
+def request_with(secret: str) -> dict[str, Any]:
+    return {"type": "http", "headers": [(b"authorization", f"Bearer {secret}".encode())]}
+
+
+def test_what_goes_on_for_long_goes_on_with_the_next_token_and_ends_with_the_last(
+    trusting: Workbench, theirs: SignInServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callers, moment = callers_of(trusting), time.time()
+    first = request_with(theirs.token(VIEWER))
+    before = callers.of(first, "mcp")
+    callers.of(request_with(theirs.token(REVIEWER, exp=int(moment) + 900)), "mcp")
+    callers.of(request_with(theirs.token(VIEWER, sub="vera", exp=int(moment) + 9000)), "mcp")
+    monkeypatch.setattr("databits.oauth.tokens.time.time", lambda: moment + 600)
+    assert callers.again(first, "mcp", before).actor.name == "sso+lena"
+    run(trusting, "disable_person", person="sso+lena")
+    with pytest.raises(NotAllowed, match="disabled"):
+        callers.again(first, "mcp", before)
+    run(trusting, "disable_person", person="sso+lena", disabled=False)
+    monkeypatch.setattr("databits.oauth.tokens.time.time", lambda: moment + 931)
+    with pytest.raises(NotAllowed, match="expired"):
+        callers.again(first, "mcp", before)
+
+
+@pytest.mark.parametrize(
+    ("claims", "person"),
+    [
+        ({}, True),
+        ({"auth_time": None, "sid": "s-1"}, True),
+        ({"auth_time": None, "scope": None, "scp": "databits:engineer"}, True),
+        ({"auth_time": None}, False),
+        ({"sub": "the-editor", "preferred_username": "lena"}, False),
+        ({"idtyp": "app"}, False),
+        ({"gty": "client-credentials"}, False),
+        ({"preferred_username": "service-account-lena"}, False),
+    ],
+    ids=str,
+)
+async def test_a_yes_counts_where_the_sign_in_server_says_that_a_person_was_there(
+    trusting: Workbench, theirs: SignInServer, grow: Grow, claims: dict[str, Any], person: bool
+) -> None:
+    grow(1)
+    add(trusting, "sso+the-editor", "engineer")
+    without = [name for name, value in claims.items() if value is None]
+    secret = theirs.token(ENGINEER, without=without, **claims)
+    asked_for: list[str] = []
+
+    async def yes(_: Any, params: ElicitRequestFormParams) -> ElicitResult:
+        asked_for.append(params.message)
+        return ElicitResult(action="accept", content={"approve": True})
+
+    async with served(trusting) as http:
+        http.headers.update(bearer(secret))
+        transport = streamable_http_client(f"{HOME}/mcp", http_client=http)
+        async with Client(transport, mode="2026-07-28", elicitation_callback=yes) as client:
+            label_all = {"databit": "support", "verdict": "label", "to": "bug"}
+            done = await client.call_tool("bulk_label", label_all)
+    assert asked_for
+    assert done.is_error != person
+    assert ("for people" in str(done.content)) != person
+
+
 # names -------------------------------------------------------------------------------------
 
 
@@ -516,13 +578,6 @@ async def test_a_claim_that_is_missing_is_not_replaced_by_another(
 
 
 # what is on the way ------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def flowing(workbench: Workbench, http: httpx2.AsyncClient) -> AsyncIterator[Client]:
-    transport = streamable_http_client(f"{HOME}/mcp", http_client=http)
-    async with Client(transport, mode="2026-07-28") as client:
-        yield client
 
 
 async def test_the_resource_says_whose_tokens_it_takes_whatever_the_request_calls_it(
