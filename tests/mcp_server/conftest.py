@@ -17,6 +17,7 @@ from databits.workbench import Workbench
 from mcp_server.auth import identify_local, local_actor
 from mcp_server.server import build_server
 from tests.mcp_server.tasks_client import prepare
+from tests.sign_in_server import RSA, SigningKey, SignInServer, trust
 
 Answer = Callable[[ElicitRequestFormParams], ElicitResult]
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
@@ -111,3 +112,26 @@ def connect(workbench: Workbench) -> Connect:
 def labelled(workbench: Workbench, settings: Settings, tmp_path: Path) -> Workbench:
     prepare(workbench, settings, tmp_path)
     return workbench
+
+
+@pytest.fixture(scope="module")
+def sign_in_server() -> Iterator[SignInServer]:
+    with SignInServer() as server:
+        yield server
+
+
+@pytest.fixture
+def theirs(sign_in_server: SignInServer) -> SignInServer:
+    """The sign-in server, with nothing left of other tests."""
+    sign_in_server.keys = [RSA, SigningKey.new("first")]
+    sign_in_server.answers, sign_in_server.person = True, "lena"
+    sign_in_server.description = "oauth-authorization-server"
+    sign_in_server.asked.clear()
+    sign_in_server.authorized.clear()
+    return sign_in_server
+
+
+@pytest.fixture
+def trusting(workbench: Workbench, theirs: SignInServer) -> Workbench:
+    """A workbench that takes its tokens, and where lena is an engineer."""
+    return trust(workbench, theirs)
