@@ -67,10 +67,16 @@ def without_secrets(op: Operation, arguments: Mapping[str, Any]) -> dict[str, An
 def _check(op: Operation, actor: Actor) -> None:
     if not actor.covers(op.role):
         raise NotAllowed(
-            f"{op.name} needs the role {op.role}; you are {actor.role}. Ask an admin for it."
+            f"{op.name} needs the role {op.role}; you are {actor.role}. {_remedy(actor)}"
         )
     if op.people_only and (not actor.person or actor.service):
         raise NotAllowed(_for_people(op))
+
+
+def _remedy(actor: Actor) -> str:
+    if actor.limit == actor.role:
+        return "Your token, or this server, goes no further; a grant alone would not help."
+    return "Ask an admin for it."
 
 
 def _for_people(op: Operation) -> str:

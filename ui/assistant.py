@@ -18,9 +18,13 @@ acting_within: ContextVar[tuple[str, ...] | None] = ContextVar("acting_within", 
 """The toolsets of whoever a turn is for; None means all. It goes with `acting_as`."""
 
 
-def speak_for(actor: Actor, toolsets: tuple[str, ...] | None = None) -> None:
-    """From here on in this task, the assistant acts for somebody, and is software all the same."""
-    acting_as.set(actor.through(actor.surface, client=beside(CLIENT, actor.client)))
+def speak_for(actor: Actor, toolsets: tuple[str, ...] | None = None, application: str = "") -> None:
+    """From here on in this task, the assistant acts for somebody, and is software all the same.
+
+    Args:
+        application: Whose token they came with, as the team's own sign-in server says.
+    """
+    acting_as.set(actor.through(actor.surface, client=beside(CLIENT, application)))
     acting_within.set(toolsets)
 
 

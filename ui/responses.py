@@ -40,7 +40,7 @@ async def answer(request: Request, standby: Standby) -> Response:
     owner = callers_of(standby.workbench).owner(caller.actor)
 
     async def events() -> AsyncIterator[ResponsesAgentStreamEvent]:
-        speak_for(caller.actor, caller.toolsets)
+        speak_for(caller.actor, caller.toolsets, caller.actor.client)
         async for event in respond(assistant, _within(asked, owner)):
             yield _without(event, owner)
 

@@ -1,11 +1,13 @@
 """The MCP SDK's own OAuth client, the server and a real sign-in server: all it is given is the URL of `/mcp`."""
 
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
+import anyio.to_thread
 import httpx2
 import pytest
 import uvicorn
@@ -21,6 +23,7 @@ from databits.workbench import Workbench
 from mcp_server.http import http_app
 from tests.accounts import run
 from tests.mcp_server.test_callers import rows
+from tests.nodes import node
 from tests.sign_in_server import SignInServer
 
 pytestmark = pytest.mark.anyio
@@ -122,3 +125,28 @@ async def test_a_client_finds_signs_in_calls_and_asks_for_more_when_a_call_needs
     [event] = [row for row in rows(workbench, audit) if row.operation == "create_databit"]
     assert (event.actor, event.role) == ("sso+lena", "reviewer")
     assert event.client.endswith(f" by {memory.client.client_id}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sdk", "mode"), [(1, "legacy"), (2, "legacy"), (2, "auto")])
+async def test_the_typescript_sdk_signs_in_and_asks_for_more(
+    workbench: Workbench, sdk: int, mode: str
+) -> None:
+    """What most editors are built on. Version 1 asks for the new scope alone, which covers the old one."""
+    run(workbench, "add_person", person="sso+lena", role="engineer")
+    calls = [
+        {"name": "list_databits", "arguments": {}},
+        {"name": "create_databit", "arguments": {"name": "mine", "labels": ["a", "b"]}},
+        {"name": "list_databits", "arguments": {}},
+    ]
+    with SignInServer() as theirs:
+        async with on_a_port(workbench, theirs) as url:
+            said = json.dumps({"sdk": sdk, "mode": mode, "url": url, "calls": calls})
+            ended = await anyio.to_thread.run_sync(lambda: node("signs_in.mjs", said, timeout=50))
+    assert ended.returncode == 0, ended.stderr
+    before, made, after = json.loads(ended.stdout)
+    assert [before["structuredContent"]["total"], after["structuredContent"]["total"]] == [0, 1]
+    assert not made.get("isError"), made
+    assert len(theirs.authorized) == 2
+    [event] = [row for row in rows(workbench, audit) if row.operation == "create_databit"]
+    assert event.actor == "sso+lena"
