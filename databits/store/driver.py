@@ -65,6 +65,14 @@ class Driver:
             self._tell(compiled.sql, error)
         return compiled.rows(found)
 
+    def pairs(self, prepared: Prepared, **values: Any) -> dict[Any, Any]:
+        """The rows of a prepared select of two columns, as first → second."""
+        compiled = prepared.on(self.dialect)
+        try:
+            return dict(self._cursor.execute(compiled.sql, compiled.given(values)).fetchall())
+        except self._error as error:
+            self._tell(compiled.sql, error)
+
     def fetch_all(self, asked: Sequence[Asked]) -> list[list[Any]]:
         """The rows of several prepared selects; PostgreSQL is asked in one round trip."""
         selects = [(prepared.on(self.dialect), values) for prepared, values in asked]

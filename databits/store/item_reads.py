@@ -69,6 +69,21 @@ def _counted(given: tuple[str, ...]) -> Prepared:
     return Prepared(lambda _: select(func.count().label("found")).select_from(some))
 
 
+def _free(databit_id: Any, moment: Any) -> Select[Any]:
+    """Items that nobody holds, with their suggestions."""
+    free = or_(items.c.held_until.is_(None), items.c.held_until < moment)
+    return select(items.c.id, items.c.suggestion).where(items.c.databit_id == databit_id, free)
+
+
+@cache
+def _unclaimed(given: tuple[str, ...]) -> Prepared:
+    moment: Any = bindparam("moment", type_=BigInteger)
+    query = _free(bindparam("databit_id"), moment).where(
+        *_clauses(Filter(**{name: bindparam(name) for name in given}))  # type: ignore[arg-type]
+    )
+    return Prepared(lambda _: query.order_by(items.c.id))
+
+
 def _given(where: Filter) -> dict[str, Any]:
     """What a filter asks for, by name; whoever asks for texts with something in them goes another way."""
     return {k: v for k, v in where._asdict().items() if v is not None and k != "contains"}
@@ -125,11 +140,16 @@ class ItemReads:
 
     def unclaimed(self, databit_id: int, where: Filter) -> dict[int, str | None]:
         """The items that the filter means and nobody holds, in order of id, with their suggestions."""
-        free = or_(items.c.held_until.is_(None), items.c.held_until < now())
-        query = select(items.c.id, items.c.suggestion).where(items.c.databit_id == databit_id, free)
-        if where.contains:
-            query = query.join(records, records.c.id == items.c.record_id)
-        found = self._tx.rows(query.where(*_clauses(where)).order_by(items.c.id))
+        if not where.contains:
+            given = _given(where)
+            of = {"databit_id": databit_id, "moment": now()}
+            return self._tx.pairs(_unclaimed(tuple(given)), **of, **given)
+        found = self._tx.rows(
+            _free(databit_id, now())
+            .join(records, records.c.id == items.c.record_id)
+            .where(*_clauses(where))
+            .order_by(items.c.id)
+        )
         return {row.id: row.suggestion for row in found}
 
     def get(self, item_id: int) -> Item:

@@ -26,6 +26,14 @@ _BATCH = 50_000  # rows a statement: bounds memory, not speed
 _IMAGES: dict[tuple[str, tuple[str, ...]], Prepared] = {}
 
 
+def _with_documents(values: tuple[Any, ...], texts: tuple[int, ...]) -> tuple[Any, ...]:
+    """A row, its id first, with documents as text; `texts` counts without the id."""
+    row = list(values)
+    for n in texts:
+        row[n + 1] = document(row[n + 1])
+    return tuple(row)
+
+
 class Transaction(Recording):
     """A connection inside a transaction, with at most one change being recorded."""
 
@@ -69,6 +77,11 @@ class Transaction(Recording):
         """The rows of a prepared statement, which must not look at the log tables."""
         self.settle()
         return self.driver.fetch(prepared, **values)
+
+    def pairs(self, prepared: Prepared, **values: Any) -> dict[Any, Any]:
+        """The rows of two columns of such a statement, as first → second; for very many rows."""
+        self.settle()
+        return self.driver.pairs(prepared, **values)
 
     def recall(self, key: Any, read: Callable[[], T]) -> T:
         """What `read` gives, read once for a group of writes that only read it.
@@ -122,12 +135,11 @@ class Transaction(Recording):
         ids = [int(row["id"]) for row in rows] if given else list(self.allocate(table, len(rows)))
         texts = documents(table, names)
         for start in range(0, len(rows), _BATCH):
-            batch = []
-            for i, row in zip(ids[start : start + _BATCH], rows[start:], strict=False):
-                values = [row[name] for name in names]
-                for n in texts:
-                    values[n] = document(values[n])
-                batch.append((i, *values))
+            part = rows[start : start + _BATCH]
+            columns = ([row[name] for row in part] for name in names)
+            batch = list(zip(ids[start : start + _BATCH], *columns, strict=True))
+            if texts:
+                batch = [_with_documents(values, texts) for values in batch]
             if len(batch) <= FEW and table.name in _LATER and plain(table, names):
                 self.ledger.add_rows(table, ("id", *names), batch)
             else:
