@@ -10,14 +10,16 @@ import logging
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from databits.actor import Actor
 from databits.change import Progress, actor_of
 from databits.errors import Cancelled, Conflict, DatabitsError, Invalid
 from databits.remote import ALLOWED, STEP, Gone, announce, envelope, refusal, withdraw
 from databits.settings import Settings
-from databits.workbench import Workbench
+
+if TYPE_CHECKING:
+    from databits.workbench import Workbench  # a second's import, which the server here goes before
 
 log = logging.getLogger("databits")
 GONE = "Whoever asked has gone; nothing was changed."
@@ -25,7 +27,7 @@ BODY = 64 * 2**20  # bytes of a call at most
 
 
 def answer(
-    workbench: Workbench, verb: str, body: dict[str, Any], progress: Progress | None = None
+    workbench: "Workbench", verb: str, body: dict[str, Any], progress: Progress | None = None
 ) -> dict[str, Any]:
     """Perform one call; a refusal comes back as data.
 
@@ -56,7 +58,7 @@ def answer(
         return refusal(error)
 
 
-def _carry_out(workbench: Workbench, plan_id: int) -> dict[str, Any]:
+def _carry_out(workbench: "Workbench", plan_id: int) -> dict[str, Any]:
     name = workbench.database.read(lambda store: store.plans.raw(plan_id)).operation
     return envelope(name, workbench.carry_out(plan_id))
 

@@ -175,16 +175,33 @@ class Workspace:
                 if time.monotonic() >= until:
                     raise
             time.sleep(0.05)
-        # With the first call: whoever only lists the tools needs neither a database nor its library.
-        from databits.workbench import connect
+        self._open_here()
 
-        self._here = connect(self._settings)
-        if self._stays:
-            self._here.jobs.wake()  # an earlier process may have left runs
-        if self._stays and database_file(self._settings.url) is not None:
-            from databits.local_api import LocalServer
+    def _open_here(self) -> None:
+        """Others find this process before the workspace is open, and wait: on a cold disk it takes seconds."""
+        server = self._answers()
+        try:
+            # With the first call: whoever only lists the tools needs neither a database nor its library.
+            from databits.workbench import connect
 
-            self._server = LocalServer(self._settings, self)
+            here = connect(self._settings)
+            if self._stays:
+                here.jobs.wake()  # an earlier process may have left runs
+        except BaseException:
+            if server is not None:
+                server.stop()
+            self._ownership.release()
+            raise
+        self._here, self._server = here, server
+
+    def _answers(self) -> "LocalServer | None":
+        """The way in for others, if this process is to answer any."""
+        if not self._stays or database_file(self._settings.url) is None:
+            return None
+        from databits.local_api import LocalServer
+
+        self._settings.home.mkdir(parents=True, exist_ok=True)
+        return LocalServer(self._settings, self)
 
 
 def make_way(settings: Settings) -> Ownership:

@@ -51,12 +51,30 @@ for line in sys.stdin:
 """
 
 
+SLOWLY = """
+import sys, time
+from pathlib import Path
+from databits import workbench
+
+connect, folder = workbench.connect, Path(sys.argv[1]).parent
+
+def when_told(settings):
+    (folder / "opening").touch()
+    while not (folder / "go on").exists():
+        time.sleep(0.02)
+    return connect(settings)
+
+workbench.connect = when_told
+"""
+
+
 class Other:
     """A process of its own with the same workspace."""
 
-    def __init__(self, home: Path, *, stays: bool) -> None:
+    def __init__(self, home: Path, *, stays: bool, before: str = "") -> None:
+        code = before + OTHER
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", OTHER, str(home), "stays" if stays else "goes"],
+            [sys.executable, "-P", "-c", code, str(home), "stays" if stays else "goes"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -93,8 +111,8 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
 
 
 @contextlib.contextmanager
-def another(home: Path, *, stays: bool) -> Iterator[Other]:
-    made = Other(home, stays=stays)
+def another(home: Path, *, stays: bool, before: str = "") -> Iterator[Other]:
+    made = Other(home, stays=stays, before=before)
     try:
         yield made
     finally:
@@ -157,6 +175,47 @@ def test_a_process_that_answers_nobody_is_waited_for_and_then_named(
             time.sleep(0.5)
             other("close")
             assert waiting.result() == ["theirs"]
+
+
+@pytest.mark.slow
+def test_a_process_that_is_still_opening_the_workspace_is_waited_for(
+    home: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a cold disk that takes longer than anybody waits for a process that answers nobody."""
+    for patience in ("PATIENCE", "_STEP_BACK"):
+        monkeypatch.setattr(f"databits.workspace.{patience}", 0.1)
+    with another(home, stays=True, before=SLOWLY) as other, ThreadPoolExecutor(2) as pool:
+        try:
+            theirs = pool.submit(other, "list_databits")
+            while not (home.parent / "opening").exists():
+                time.sleep(0.02)
+            mine = pool.submit(databits_in, workspace)
+            with pytest.raises(TimeoutError):
+                mine.result(1)
+        finally:
+            (home.parent / "go on").touch()
+        assert mine.result() == []
+        assert theirs.result()["total"] == 0
+        assert workspace._here is None, "it was not opened here"
+
+
+def test_a_workspace_that_can_not_be_opened_is_announced_to_nobody(
+    home: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Settings) -> Any:
+        raise Conflict("This database is from a newer version.")
+
+    page = Workspace(settings, stays=True)
+    with monkeypatch.context() as broken:
+        broken.setattr("databits.workbench.connect", fail)
+        for _ in range(2):
+            with pytest.raises(Conflict, match="newer"):
+                databits_in(page)
+            assert not (home / FILE).exists()
+            assert not page._ownership._mine, "whoever comes next finds out for themself"
+    assert databits_in(page) == []
+    assert serving(home) is not None
+    page.close()
 
 
 @pytest.mark.slow
