@@ -112,6 +112,7 @@ class ToMlflow(SpanExporter):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._write: Callable[[list[ReadableSpan]], None] | None = None
+        self._failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         kept = [made for span in spans if (made := _kept(span)) is not None]
@@ -122,8 +123,11 @@ class ToMlflow(SpanExporter):
                 self._write = _writer(self._settings)
             self._write(kept)
         except Exception:  # losing traces must not cost anything else
-            log.warning("%d spans could not be written to MLflow", len(kept), exc_info=True)
+            if not self._failing:  # there may be thousands of batches until it can be reached again
+                log.warning("traces are lost: MLflow can not be written to", exc_info=True)
+            self._failing = True
             return SpanExportResult.FAILURE
+        self._failing = False
         return SpanExportResult.SUCCESS
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import (
     NonRecordingSpan,
@@ -196,3 +197,27 @@ def test_what_is_sampled_is_calls_of_tools_and_so_many_a_second() -> None:
     inside = parent(is_remote=False, trace_flags=TraceFlags(1))
     assert decided("list_items", inside) is Decision.RECORD_AND_SAMPLE
     assert decided(call) is Decision.RECORD_AND_SAMPLE, "none of these took its place"
+
+
+def test_a_store_of_traces_that_is_away_is_said_once_until_it_is_back(
+    workbench: Embedded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from databits.traces import CALL, ToMlflow
+
+    context = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(1))
+    span = ReadableSpan(CALL, context, attributes={"mcp.method.name": CALL})
+    away, written = [1, 2, 3], list[Any]()
+
+    def write(spans: list[Any]) -> None:
+        if away:
+            raise OSError(away.pop())
+        written.extend(spans)
+
+    monkeypatch.setattr("databits.traces._writer", lambda _: write)
+    kept = ToMlflow(workbench.settings)
+    for _ in range(4):
+        kept.export([span])
+    assert (len(written), len(caplog.records)) == (1, 1)
+    away.append(4)
+    kept.export([span])
+    assert len(caplog.records) == 2
