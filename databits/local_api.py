@@ -81,7 +81,11 @@ class LocalServer:
         self._settings = settings
         self._http = _Http(("127.0.0.1", 0), _Handler)
         self._http.local = self
-        self.token = announce(settings, port=self._http.server_port, yields=True).token
+        try:
+            self.token = announce(settings, port=self._http.server_port, yields=True).token
+        except BaseException:
+            self._http.server_close()
+            raise
         Thread(target=self._http.serve_forever, name="databits-local", daemon=True).start()
 
     def stop(self) -> None:

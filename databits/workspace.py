@@ -179,8 +179,9 @@ class Workspace:
 
     def _open_here(self) -> None:
         """Others find this process before the workspace is open, and wait: on a cold disk it takes seconds."""
-        server = self._answers()
+        server: LocalServer | None = None
         try:
+            server = self._answers()
             # With the first call: whoever only lists the tools needs neither a database nor its library.
             from databits.workbench import connect
 

@@ -331,6 +331,25 @@ def test_a_process_that_is_too_old_for_the_workspace_makes_way_and_leaves_it_alo
     assert serving(settings.home) is None
 
 
+def test_an_owner_that_nobody_could_reach_lets_go_and_the_next_call_begins_anew(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError("no space left for server.json")
+
+    first, other = Workspace(settings, stays=True), Ownership(settings.url)
+    with monkeypatch.context() as patch:
+        patch.setattr("databits.local_api.announce", full)
+        with pytest.raises(OSError, match="no space"):
+            databits_in(first)
+    assert first._here is None
+    assert databits_in(first) == []
+    assert serving(settings.home) is not None
+    first.close()
+    other.take(patience=0)
+    other.release()
+
+
 def test_a_name_for_the_database_tells_no_secret() -> None:
     url = "postgresql+psycopg://ana:hunter2@db.example/work"
     name = fingerprint(Settings(database_url=url))
