@@ -50,9 +50,9 @@ def test_a_name_nobody_has_takes_as_long_as_a_wrong_password() -> None:
     kept = hash_password(RIGHT)
 
     def seconds(known: str | None) -> float:
-        began = time.process_time()
+        began = time.thread_time()
         assert not verify_password("wrong password", known)
-        return time.process_time() - began
+        return time.thread_time() - began
 
     pairs = [(seconds(kept), seconds(None)) for _ in range(5)]
     there, nobody = (statistics.median(column) for column in zip(*pairs, strict=True))

@@ -81,7 +81,7 @@ async def test_a_server_enters_them_after_its_first_call_and_not_before(
         listed = {tool.name for tool in (await client.list_tools()).tools}
         assert not (settings.home / "workbench.db").exists()
         await client.call_tool("list_databits", {})
-        until = time.monotonic() + 30
+        until = time.monotonic() + 240
         while not (found := rows(workbench, tool_versions)) and time.monotonic() < until:
             time.sleep(0.05)
         await client.call_tool("list_databits", {})

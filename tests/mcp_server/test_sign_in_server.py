@@ -67,8 +67,8 @@ async def test_a_call_is_made_in_the_name_of_whom_the_token_names_through_its_ap
         (None, {}, {"aud": "HTTP://127.0.0.1:8765/mcp/"}),
         (None, {"typ": "JWT"}, {"typ": "Bearer", "azp": "the-editor"}),  # Keycloak
         (None, {"typ": "JWT"}, {"scp": "databits:viewer", "scope": None}),  # Entra
-        (None, {}, {"exp": int(time.time()) - 5}),
-        (None, {}, {"nbf": int(time.time()) + 20}),
+        (None, {}, {"exp": -5}),  # seconds from now, not from when the tests were collected
+        (None, {}, {"nbf": 20}),
     ],
     ids=[
         "RSA", "media type", "several audiences", "the URL in capitals", "Keycloak", "Entra",
@@ -78,8 +78,8 @@ async def test_a_call_is_made_in_the_name_of_whom_the_token_names_through_its_ap
 async def test_tokens_as_servers_make_them_are_taken(
     trusting: Workbench, theirs: SignInServer, key: SigningKey | None, header: Any, claims: Any
 ) -> None:
-    if "exp" in claims:
-        claims = {"exp": int(time.time()) - 5}
+    now = int(time.time())
+    claims = {n: now + said if n in ("exp", "nbf") else said for n, said in claims.items()}
     without = [name for name, value in claims.items() if value is None]
     secret = theirs.token(VIEWER, key=key, header=header, without=without, **claims)
     answer = await asked(trusting, secret)
