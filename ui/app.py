@@ -68,9 +68,11 @@ def build_app(
         try:
             async with mcp.lifespan(), standby.running(), traced(settings, standby.loaded):
                 await asyncio.to_thread(_wake, served)
-                yield
+                try:
+                    yield
+                finally:
+                    await chat.close()  # its turns end before the assistant that they are of
         finally:
-            await chat.close()
             remote.withdraw(settings)
             await asyncio.to_thread(_close, served, workbench is None)
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from agent.events import Said
 from databits.actor import Actor
 from databits.errors import Conflict, Invalid, Unavailable
 from databits.platforms.embedded import Embedded
@@ -18,12 +19,18 @@ from databits.settings import Settings
 from tests.conftest import Desk
 from tests.ui.conftest import ORIGIN, Served
 from ui.app import _listen, build_app, serve
+from ui.chat import Chat
 
 
 def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 ANA = Actor("ana", "admin", "command", person=True)
@@ -163,6 +170,27 @@ def test_a_workspace_is_served_once(tmp_path: Path) -> None:
         pytest.raises(Conflict, match=r"http://127\.0\.0\.1:4711/ui/"),
     ):
         serve(Settings(home=tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_turns_end_while_the_assistant_still_has_its_memory(
+    workbench: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who stops the server in the middle of an answer finds a stack trace in the terminal."""
+    remembered: list[list[Said]] = []
+
+    class Ending(Chat):
+        async def close(self) -> None:
+            assistant = await self._standby.assistant()
+            remembered.append(await assistant.history("any"))
+            await super().close()
+
+    monkeypatch.setattr("ui.app.Chat", Ending)
+    app = build_app(workbench.settings, workbench)
+    async with app.router.lifespan_context(app):
+        pass
+    assert remembered == [[]]
 
 
 @pytest.mark.slow
