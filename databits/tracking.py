@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 # No accidental traffic: MLflow must neither phone home nor ask a hub for anything.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Standard error is what an IDE shows of its server: no bars for files that lie on this disk.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 import pandas as pd
