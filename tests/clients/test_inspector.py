@@ -18,7 +18,8 @@ INSPECTOR = package("@modelcontextprotocol/inspector", "clients/launcher/build/i
 
 
 async def inspect(*words: str | Path) -> "CompletedProcess[str]":
-    return await anyio.to_thread.run_sync(lambda: node(INSPECTOR, "--cli", *words))
+    patient = ("--connect-timeout", "240000")  # its own 15 s are few for a start on a busy machine
+    return await anyio.to_thread.run_sync(lambda: node(INSPECTOR, "--cli", *words, *patient))
 
 
 def started(place: Place) -> list[str | Path]:

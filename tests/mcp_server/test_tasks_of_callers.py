@@ -156,7 +156,15 @@ def test_a_client_of_another_make_follows_the_task_to_its_result(
 ) -> None:
     labelled.database.close()
     inspector = package("@modelcontextprotocol/inspector", "clients/cli/build/index.js")
-    call = ["--method", "tools/call", "--tool-name", "assemble_dataset", "--tool-arg"]
+    call = [
+        "--connect-timeout",
+        "240000",
+        "--method",
+        "tools/call",
+        "--tool-name",
+        "assemble_dataset",
+        "--tool-arg",
+    ]
     ran = node(
         *(inspector, "--cli", "-e", f"DATABITS_HOME={settings.home}", "--protocol-era", "modern"),
         *(*call, "databit=support", "--", sys.executable, "-c", SERVE),
