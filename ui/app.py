@@ -18,7 +18,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from databits import identity, remote
 from databits.errors import Conflict, Invalid, Unavailable
@@ -28,7 +30,7 @@ from databits.settings import Settings, is_loopback
 from databits.workbench import Workbench, connect
 from databits.workspace import make_way
 from mcp_server.callers import callers_of
-from mcp_server.http import HttpApp, http_app
+from mcp_server.http import PATH, HttpApp, http_app
 from ui import gateway, signin
 from ui.chat import Chat
 from ui.door import Door
@@ -77,16 +79,29 @@ def build_app(
             await asyncio.to_thread(_close, served, workbench is None)
 
     # No interactive API docs: that page loads its scripts from elsewhere.
-    app = FastAPI(title="Databits Workbench", openapi_url=None, lifespan=lifespan)
+    app = _App(title="Databits Workbench", openapi_url=None, lifespan=lifespan)
     app.state.workbench = served
     _add_routes(app, served, mcp, standby)
     app.include_router(signin.routes(served, sessions))
     _mount_page(app, served, chat)
-    app.add_middleware(Door, callers=callers_of(served), sessions=sessions, mcp=mcp.endpoint)
+    app.add_middleware(Door, callers=callers_of(served), sessions=sessions)
     # Around the door: what a proxy says is read, and what others claim to be from one is taken away.
-    hosts = (*LOOPBACK, settings.host, *settings.hosts)
-    app.add_middleware(SameOrigin, hosts=hosts, proxy=Proxy(settings))
+    hosts, proxy = (*LOOPBACK, settings.host, *settings.hosts), Proxy(settings)
+    app.add_middleware(SameOrigin, hosts=hosts, proxy=proxy)
+    app.mcp = ServerErrorMiddleware(SameOrigin(mcp.endpoint, hosts, proxy), _crashed)
     return app
+
+
+class _App(FastAPI):
+    """Answers `/mcp` before the page's framework and routing, which take as long as a small call."""
+
+    mcp: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == PATH:
+            await self.mcp(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def serve(
@@ -173,17 +188,15 @@ def _add_routes(app: FastAPI, workbench: Workbench, mcp: HttpApp, standby: Stand
         return cast(Response, await responses.answer(request, standby))
 
     add_local_api(app, workbench)
-    _add_crashes(app)
+    app.add_exception_handler(Exception, _crashed)
     app.include_router(gateway.routes(workbench))
     app.router.routes.extend(mcp.routes)
 
 
-def _add_crashes(app: FastAPI) -> None:
-    @app.exception_handler(Exception)
-    async def crashed(request: Request, error: Exception) -> JSONResponse:
-        # The server logs the error; a caller gets neither its text nor its trace.
-        text = "That went wrong; the server's log has the details."
-        return JSONResponse({"error_code": "INTERNAL_ERROR", "message": text}, status_code=500)
+async def _crashed(request: Request, error: Exception) -> JSONResponse:
+    # The server logs the error; a caller gets neither its text nor its trace.
+    text = "That went wrong; the server's log has the details."
+    return JSONResponse({"error_code": "INTERNAL_ERROR", "message": text}, status_code=500)
 
 
 def _mount_page(app: FastAPI, workbench: Workbench, chat: Chat) -> None:

@@ -34,21 +34,15 @@ SECURE_COOKIE = "__Host-databits"
 
 
 class Door:
-    """ASGI middleware that lets in who may come in, and says in the scope who they are.
+    """ASGI middleware that lets in who may come in, and says in the scope who they are."""
 
-    Args:
-        mcp: What answers at `/mcp`: it has no use for the routing of the page, which takes as long as
-            a small call.
-    """
-
-    def __init__(self, app: ASGIApp, callers: Callers, sessions: Sessions, mcp: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, callers: Callers, sessions: Sessions) -> None:
         self._app = app
         self._callers = callers
         self._sessions = sessions
         self._pages: dict[str, str] = {}
         self._by_token: dict[Surface, Authenticated] = {
-            "mcp": Authenticated(mcp, callers, "mcp"),
-            "http": Authenticated(app, callers, "http"),
+            surface: Authenticated(app, callers, surface) for surface in ("mcp", "http")
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

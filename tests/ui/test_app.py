@@ -88,6 +88,30 @@ def test_every_answer_forbids_the_browser_to_go_elsewhere(client: TestClient) ->
     assert "connect-src 'self'" in policy
 
 
+def test_a_host_that_is_no_address_is_refused(client: TestClient) -> None:
+    for host in ("[", "[::1", "a]b", ""):
+        for path in ("/health", "/mcp"):
+            assert client.post(path, headers={"Host": host}).status_code == 403, (path, host)
+
+
+def test_what_crashes_is_told_without_its_text(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @app.get("/crashes")
+    def crash() -> None:
+        raise RuntimeError("secret inside")
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("secret inside")
+
+    monkeypatch.setattr("mcp_server.limits.Limited.__call__", fail)
+    client = TestClient(app, base_url=ORIGIN, raise_server_exceptions=False)
+    for answer in (client.get("/crashes"), client.post("/mcp", json={})):
+        assert answer.status_code == 500
+        assert answer.json()["error_code"] == "INTERNAL_ERROR"
+        assert "secret" not in answer.text
+
+
 def test_nobody_can_say_who_they_are_by_a_header(app: FastAPI) -> None:
     seen: list[str] = []
 

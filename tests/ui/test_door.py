@@ -313,6 +313,6 @@ async def test_a_stream_is_cut_off_when_its_session_ends(queued: Desk) -> None:
         "server": ("127.0.0.1", 8765),
         "scheme": "http",
     }
-    door = Door(stream, callers_of(workbench), sessions, stream)
+    door = Door(stream, callers_of(workbench), sessions)
     await door(scope, nothing, keep)
     assert sent == [b"start", b"0", b"1", b""]
