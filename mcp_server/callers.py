@@ -21,6 +21,7 @@ from databits import identity
 from databits.actor import Actor, Role, Surface
 from databits.errors import NotAllowed, Unavailable
 from databits.oauth import entering
+from databits.oauth.tokens import Tokens
 from databits.oauth.trust import Trust
 from databits.workbench import Workbench
 from mcp_server.auth import local_actor
@@ -83,9 +84,7 @@ class Callers:
         """
         secret = _bearer(scope)
         person = self.by_proxy(scope, surface)
-        if self._is_theirs(scope, secret):
-            tokens = self._workbench.tokens
-            assert tokens is not None  # else there is no sign-in server
+        if tokens := self._judges(scope, secret):
             return _entered(entering.enter(self._workbench, tokens, secret, surface))
         if secret.startswith(OURS) or (secret and person is None and self.sign_in_required()):
             return Caller(*identity.bearer(self._workbench, secret, surface))
@@ -108,26 +107,26 @@ class Callers:
     def is_at_hand(self, scope: Scope) -> bool:
         """Whether `of` has its answer without reading the database: then it needs no thread."""
         secret = _bearer(scope)
-        tokens = self._workbench.tokens
-        if tokens is not None and self._is_theirs(scope, secret):
+        if tokens := self._judges(scope, secret):
             return entering.is_at_hand(self._workbench, tokens, secret)
         return identity.is_at_hand(self._workbench, secret)
 
     def takes_checking(self, scope: Scope) -> bool:
         """Whether a request's token is one that the sign-in server may have to be asked about."""
-        secret, tokens = _bearer(scope), self._workbench.tokens
-        asked = tokens is not None and self._is_theirs(scope, secret)
-        return asked and tokens is not None and tokens.at_hand(secret) is None
+        secret = _bearer(scope)
+        tokens = self._judges(scope, secret)
+        return tokens is not None and tokens.at_hand(secret) is None
 
     @property
     def trust(self) -> Trust | None:
         """The team's own sign-in server."""
         return self._workbench.tokens.trust if self._workbench.tokens is not None else None
 
-    def _is_theirs(self, scope: Scope, secret: str) -> bool:
-        """Whether a token is for the sign-in server: none of ours, and no proxy has vouched already."""
+    def _judges(self, scope: Scope, secret: str) -> Tokens | None:
+        """What checks a request's token, if that is for the sign-in server: none of ours, and where
+        no proxy has vouched for somebody already."""
         ours = not secret or secret.startswith(OURS)
-        return not ours and self._workbench.tokens is not None and not scope.get(SIGNED_IN)
+        return None if ours or scope.get(SIGNED_IN) else self._workbench.tokens
 
     def by_proxy(self, scope: Scope, surface: Surface) -> Actor | None:
         """The person that a trusted proxy names, if it does.

@@ -17,7 +17,6 @@ from databits.errors import DatabitsError, Invalid, NotAllowed, NotFound, NotRea
 from databits.model import Endpoint, Page, every
 from databits.ports import Answer
 from databits.workbench import Workbench
-from mcp_server.auth import beside
 from mcp_server.callers import Caller, caller_in
 
 BODY_LIMIT = 16 * 1024 * 1024
@@ -93,8 +92,7 @@ def _caller(request: Request) -> Caller:
         raise NotAllowed(
             f"This token's toolsets are not for endpoints; `{STAGE}` is the one that is."
         )
-    client = beside("serving-endpoints", caller.actor.client)
-    return caller._replace(actor=caller.actor.through("http", client=client))
+    return caller._replace(actor=caller.actor.through("http", client="serving-endpoints"))
 
 
 def _ask(workbench: Workbench, name: str, payload: Any, actor: str) -> list[Answer]:

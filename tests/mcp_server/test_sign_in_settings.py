@@ -11,7 +11,7 @@ from databits.workbench import Workbench
 from mcp_server.http import http_app
 from tests.mcp_server.test_callers import bearer
 from tests.mcp_server.test_http import ACCEPTS, PING, served
-from tests.mcp_server.trusting import VIEWER
+from tests.mcp_server.trusting import ENGINEER, VIEWER, asked, call
 from tests.sign_in_server import SignInServer, trust
 
 pytestmark = pytest.mark.anyio
@@ -74,3 +74,36 @@ def test_on_this_machine_alone_the_resource_is_the_address_of_the_server() -> No
     assert found is not None
     assert found.trust.resource == "http://127.0.0.1:9000/mcp"
     assert tokens_of(Settings()) is None
+
+
+async def test_where_a_token_can_not_name_a_url_it_names_what_the_setting_says(
+    workbench: Workbench, theirs: SignInServer
+) -> None:
+    trusting = trust(workbench, theirs, oauth_audience="6e74172b-be56-4843-9ff4-e66a39bb12e3")
+    for audience, status in (
+        ("6e74172b-be56-4843-9ff4-e66a39bb12e3", 200),
+        (theirs.resource, 401),
+        ("6E74172B-BE56-4843-9FF4-E66A39BB12E3", 401),
+    ):
+        answer = await asked(trusting, theirs.token(VIEWER, aud=audience))
+        assert answer.status_code == status, audience
+
+
+async def test_scopes_are_asked_for_as_the_sign_in_server_wants_them(
+    workbench: Workbench, theirs: SignInServer
+) -> None:
+    trusting = trust(workbench, theirs, oauth_scope_prefix="api://bits/")
+    said = call("assemble_dataset", databit="support")
+    for scope in (VIEWER, f"api://bits/{VIEWER}"):
+        answer = await asked(trusting, theirs.token(scope), said)
+        assert answer.status_code == 403
+        assert f'scope="api://bits/{ENGINEER}"' in answer.headers["www-authenticate"]
+    assert (await asked(trusting, theirs.token(f"api://other/{VIEWER}"))).status_code == 403
+
+
+async def test_keys_can_be_where_the_settings_say(
+    workbench: Workbench, theirs: SignInServer
+) -> None:
+    trusting = trust(workbench, theirs, oauth_keys=f"{theirs.url}/keys")
+    assert (await asked(trusting, theirs.token(VIEWER))).status_code == 200
+    assert theirs.asked == ["/keys"]
