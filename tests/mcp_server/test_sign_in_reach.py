@@ -87,6 +87,23 @@ async def test_where_a_scope_would_not_help_the_tool_says_what_would(
         assert "you are viewer" in answer.text
 
 
+async def test_a_scope_is_not_asked_for_where_it_would_end_in_the_same_refusal(
+    trusting: Workbench, theirs: SignInServer
+) -> None:
+    add(trusting, "sso+lars", "labeler")
+    answer = await asked(trusting, theirs.token(VIEWER, sub="lars"), call("list_items"))
+    assert answer.status_code == 403
+    said = call("assemble_dataset", databit="support")
+    answer = await asked(trusting, theirs.token(VIEWER, sub="lars"), said)
+    assert answer.status_code == 200, "more than a labeler is not for lars, with any scope"
+    assert "needs the role engineer" in answer.text
+    for closed in ({"read_only": True}, {"toolsets": ["monitor"]}):
+        trusting.settings = trusting.settings.model_copy(update=closed)
+        answer = await asked(trusting, theirs.token(VIEWER), said)
+        assert answer.status_code == 200, "the server itself has no such tool"
+        assert "assemble_dataset" in answer.text
+
+
 @ERAS
 async def test_people_see_what_more_scopes_would_let_them_do_and_software_what_it_can(
     trusting: Workbench, theirs: SignInServer, era: str
