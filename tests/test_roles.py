@@ -81,6 +81,7 @@ SAID: Mapping[str, Any] = {
     "kind": "four_eyes",
     "name": "fresh",
     "subject": "*",
+    "tools": [{"name": "fetch"}],
     "wait_s": 0,
     "wait_seconds": 0,
 }
