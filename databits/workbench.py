@@ -119,10 +119,7 @@ class Workbench:
                 call.plan = plan
             if op.job:
                 return running.enqueue(self, call, key)
-            done = self._perform(call, progress)
-        if op.stage == "registry" and op.effect != "read":
-            self.directory.drop()  # undo_change among them: it may have undone a grant
-        return done
+            return self._perform(call, progress)
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         """The plan of a consequential call, without carrying it out whatever its state.
@@ -202,6 +199,12 @@ class Workbench:
         return admit(self, op, arguments, actor)
 
     def _perform(self, call: Call, progress: Progress | None) -> BaseModel:
+        done = self._do(call, progress)
+        if call.op.stage == "registry" and call.op.effect != "read":
+            self.directory.drop()  # undo_change among them: it may have undone a grant
+        return done
+
+    def _do(self, call: Call, progress: Progress | None) -> BaseModel:
         op = call.op
 
         def body(store: Store | None, work: Work | None = None) -> BaseModel:

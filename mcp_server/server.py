@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from mcp.server import MCPServer
 from mcp.server.context import ServerMiddleware
 from mcp.server.mcpserver import Context, RequestStateSecurity
@@ -35,7 +37,7 @@ from mcp_server.sealing import ANSWER_WITHIN_S
 from mcp_server.subscriptions import told_of_lists
 from mcp_server.surface import Narrowing, Request, RoleOf, Surface, View
 from mcp_server.tasks import Tasks, listening
-from mcp_server.threads import in_thread, progress_to
+from mcp_server.threads import WAITS, progress_to, waits
 from mcp_server.toolsets import Choice, parse
 from mcp_server.tracing import Traced, trace_id
 from mcp_server.watching import watching
@@ -179,6 +181,7 @@ def _call(
     op: Operation, runner: Runner, identify: Identify, at_hand: Callable[[], bool]
 ) -> Callable[..., Any]:
     """The function of a tool that needs nobody's approval."""
+    waiting = CapacityLimiter(WAITS)
 
     async def call(arguments: Arguments, ctx: Context[Any, Any]) -> CallToolResult:
         progress = progress_to(ctx) if "work" in op.needs and not op.job else None
@@ -186,7 +189,7 @@ def _call(
             if op.is_quick(arguments) and at_hand():
                 done = runner.run(op.name, arguments, identify(ctx))
             else:
-                done = await in_thread(
+                work = partial(
                     runner.run,
                     op.name,
                     arguments,
@@ -194,6 +197,7 @@ def _call(
                     progress=progress,
                     key=key_of(ctx),
                 )
+                done = await to_thread.run_sync(work, limiter=waiting if waits(arguments) else None)
         except DatabitsError as error:
             return refusal(error)
         if op.job and isinstance(done, Run):

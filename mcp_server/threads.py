@@ -1,7 +1,7 @@
 """The core is synchronous; the servers hand its calls to worker threads."""
 
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,6 +14,15 @@ from databits.errors import Cancelled
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+WAITS = 100
+"""Calls that may wait for something at once, in threads of their own: other calls need the usual ones."""
+
+
+def waits(arguments: Mapping[str, Any]) -> bool:
+    """Whether a call may take as long as its caller has patience."""
+    return bool(arguments.get("wait_s"))
 
 
 async def in_thread(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -21,11 +21,14 @@ from starlette.types import Receive, Scope, Send
 from databits import local_api, remote
 from databits.errors import Cancelled, Invalid
 from databits.workbench import Workbench
+from mcp_server.threads import WAITS, waits
 
 log = logging.getLogger("databits")
 
 
 def add_local_api(app: FastAPI, workbench: Workbench) -> None:
+    waiting = anyio.CapacityLimiter(WAITS)
+
     @app.post("/local/{verb}", response_model=None)
     async def local(verb: str, request: Request) -> Response:
         """Calls of this user's own processes, who alone can read the secret."""
@@ -35,9 +38,12 @@ def add_local_api(app: FastAPI, workbench: Workbench) -> None:
             return JSONResponse({"detail": "The secret in server.json is needed."}, status_code=401)
         try:
             body = dict(await request.json())
+            limiter = waiting if waits(dict(body.get("arguments") or {})) else None
             if body.get("steps"):
-                return Steps(workbench, verb, body)
-            found = await anyio.to_thread.run_sync(local_api.answer, workbench, verb, body)
+                return Steps(workbench, verb, body, limiter)
+            found = await anyio.to_thread.run_sync(
+                local_api.answer, workbench, verb, body, limiter=limiter
+            )
         except (KeyError, TypeError, ValueError):
             return JSONResponse(remote.refusal(Invalid("The call is malformed.")), status_code=400)
         return JSONResponse(found)
@@ -46,8 +52,15 @@ def add_local_api(app: FastAPI, workbench: Workbench) -> None:
 class Steps(Response):
     """A call's steps, a line each, and its answer in the last one."""
 
-    def __init__(self, workbench: Workbench, verb: str, body: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        workbench: Workbench,
+        verb: str,
+        body: dict[str, Any],
+        limiter: anyio.CapacityLimiter | None,
+    ) -> None:
         super().__init__()
+        self._limiter = limiter
         self._call = partial(local_api.answer, workbench, verb, body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +85,9 @@ class Steps(Response):
 
             group.start_soon(hangs_up)
             try:
-                found = await anyio.to_thread.run_sync(partial(self._call, step))
+                found = await anyio.to_thread.run_sync(
+                    partial(self._call, step), limiter=self._limiter
+                )
             except (KeyError, TypeError, ValueError):
                 found = remote.refusal(Invalid("The call is malformed."))
             except Exception:

@@ -45,7 +45,11 @@ class Database:
         self._open: list[Connection] = []
         """Readers of SQLite that nobody uses now, the one that was used last at the end."""
         self._closed = False
-        self.write(lambda store: migrate(store.tx.db, now()))
+        try:
+            self.write(lambda store: migrate(store.tx.db, now()))
+        except BaseException:  # whoever tries again and again must not leave a thread each time
+            self.close()
+            raise
 
     def read(self, fn: Callable[[Store], T]) -> T:
         """Run `fn` on a consistent view of the database; what it writes is thrown away."""
@@ -72,10 +76,23 @@ class Database:
             finally:
                 view.rollback()
         finally:
-            if self._closed or len(self._open) >= _KEPT:
-                db.close()
-            else:
-                self._open.append(db)
+            self._put_back(db)
+
+    def _put_back(self, db: Connection) -> None:
+        unsound = db.in_transaction() or db.invalidated
+        if unsound or self._closed or len(self._open) >= _KEPT:
+            db.close()
+            return
+        self._open.append(db)
+        if self._closed:  # since we looked
+            self._close_readers()
+
+    def _close_readers(self) -> None:
+        while True:
+            try:
+                self._open.pop().close()
+            except IndexError:
+                return
 
     def write(self, fn: Callable[[Store], T], foreseen: Foreseen | None = None) -> T:
         """Run `fn` in a transaction that is durable when this returns.
@@ -95,8 +112,7 @@ class Database:
         self._writer.stop()
         self._writer_engine.dispose()
         self._closed = True
-        while self._open:
-            self._open.pop().close()
+        self._close_readers()
         self._readers.dispose()
 
     def _engine(self, begin: str, *, pool_size: int) -> Engine:

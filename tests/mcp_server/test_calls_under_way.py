@@ -189,3 +189,35 @@ async def test_calls_that_a_client_cancels_end_at_once(
     assert transport == "memory" or not results
     assert listed.structured_content is not None
     assert listed.structured_content["rows"][0]["state"] == "running"
+
+
+@pytest.mark.parametrize("transport", ["memory", "http"])
+async def test_who_waits_leaves_the_threads_to_others(
+    transport: str, workbench: Workbench, settings: Settings, elsewhere: Database, run: int
+) -> None:
+    """Fifty that wait are more than there are threads; whoever only looks is answered all the same."""
+    waiting, ended = 0, list[CallToolResult]()
+
+    async def wait(client: Client) -> None:
+        heard = False
+
+        async def hear(*_: Any) -> None:
+            nonlocal waiting, heard
+            waiting += not heard
+            heard = True
+
+        asked = {"run": run, "wait_s": 30}
+        ended.append(await client.call_tool("get_run", asked, progress_callback=hear))
+
+    async with client_over(transport, "2026-07-28", workbench, settings) as client:
+        async with anyio.create_task_group() as group:
+            for _ in range(50):
+                group.start_soon(wait, client)
+            await until(lambda: waiting == 50)
+            listed = await client.call_tool("list_databits", {})
+            assert not listed.is_error
+            assert not ended
+            finish = {"state": "succeeded", "progress": 1.0, "finished_at": now()}
+            await anyio.to_thread.run_sync(lambda: tell(elsewhere, run, **finish))
+    assert len(ended) == 50
+    assert all(done.structured_content["state"] == "succeeded" for done in ended)  # type: ignore[index]

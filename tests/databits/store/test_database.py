@@ -289,6 +289,25 @@ def test_a_database_from_a_newer_version_is_refused_and_left_alone(
     assert names(database) == set()
 
 
+def test_whoever_cannot_open_it_leaves_nothing_behind(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that tries every second would else have a thread more each time."""
+
+    def refuse(*_: object) -> int:
+        raise Unavailable("This workspace is newer.")
+
+    monkeypatch.setattr("databits.store.database.migrate", refuse)
+    before = set(threading.enumerate())
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="newer"):
+            Database(database_url)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+    assert set(threading.enumerate()) <= before
+
+
+
 def test_the_schema_compiles_for_postgresql() -> None:
     dialect = postgresql.dialect()
     for table in metadata.sorted_tables:
