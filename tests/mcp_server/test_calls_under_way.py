@@ -209,15 +209,17 @@ async def test_who_waits_leaves_the_threads_to_others(
         asked = {"run": run, "wait_s": 30}
         ended.append(await client.call_tool("get_run", asked, progress_callback=hear))
 
-    async with client_over(transport, "2026-07-28", workbench, settings) as client:
-        async with anyio.create_task_group() as group:
-            for _ in range(50):
-                group.start_soon(wait, client)
-            await until(lambda: waiting == 50)
-            listed = await client.call_tool("list_databits", {})
-            assert not listed.is_error
-            assert not ended
-            finish = {"state": "succeeded", "progress": 1.0, "finished_at": now()}
-            await anyio.to_thread.run_sync(lambda: tell(elsewhere, run, **finish))
+    async with (
+        client_over(transport, "2026-07-28", workbench, settings) as client,
+        anyio.create_task_group() as group,
+    ):
+        for _ in range(50):
+            group.start_soon(wait, client)
+        await until(lambda: waiting == 50)
+        listed = await client.call_tool("list_databits", {})
+        assert not listed.is_error
+        assert not ended
+        finish = {"state": "succeeded", "progress": 1.0, "finished_at": now()}
+        await anyio.to_thread.run_sync(lambda: tell(elsewhere, run, **finish))
     assert len(ended) == 50
     assert all(done.structured_content["state"] == "succeeded" for done in ended)  # type: ignore[index]
