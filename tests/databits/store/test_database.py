@@ -307,7 +307,6 @@ def test_whoever_cannot_open_it_leaves_nothing_behind(
     assert set(threading.enumerate()) <= before
 
 
-
 def test_the_schema_compiles_for_postgresql() -> None:
     dialect = postgresql.dialect()
     for table in metadata.sorted_tables:
