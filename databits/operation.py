@@ -227,7 +227,10 @@ def _named(part: int | str) -> str:
 
 def _why_unstorable(asked: BaseModel) -> str:
     """Why the arguments could not be kept; empty when they could."""
+    values = vars(asked).values()
     try:
+        if all(value is None or isinstance(value, str | int | float) for value in values):
+            return unstorable(list(values))  # nothing in it to look into
         return unstorable(asked.model_dump())
     except (ValueError, RecursionError):  # what pydantic, and Python, say of very deep ones
         return _TOO_DEEP

@@ -91,7 +91,10 @@ def build_server(
 
     def caller(ctx: Context[Any, Any] | None) -> Actor:
         # The SDK has a span around each message by now, below the client's where it named one.
-        return replace(identify(ctx), person=False, trace=trace_id())
+        actor, trace = identify(ctx), trace_id()
+        if not actor.person and actor.trace == trace:
+            return actor
+        return replace(actor, person=False, trace=trace)
 
     def role(ctx: Request) -> Role | None:
         return None if relay else caller(Context(request_context=ctx)).role

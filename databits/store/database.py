@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from databits.errors import Unavailable
 from databits.store import Store
 from databits.store.migrations import migrate
+from databits.store.reader import Reader
 from databits.store.shapes import Foreseen, now
 from databits.store.writer import Writer
 
@@ -42,7 +43,7 @@ class Database:
             self._engine("BEGIN IMMEDIATE", pool_size=1) if self.sqlite else self._readers
         )
         self._writer = Writer(self._writer_engine)
-        self._open: list[Connection] = []
+        self._open: list[Reader] = []
         """Readers of SQLite that nobody uses now, the one that was used last at the end."""
         self._closed = False
         try:
@@ -64,26 +65,21 @@ class Database:
                 view.rollback()
 
     def _read_here(self, fn: Callable[[Store], T]) -> T:
-        """The same on SQLite, where getting a connection from the pool would cost as much as the read."""
+        """The same on SQLite, where connections stay open."""
         try:
-            db = self._open.pop()
+            reader = self._open.pop()
         except IndexError:
-            db = self._readers.connect()
+            reader = Reader(self._readers.connect())
         try:
-            view = db.begin()
-            try:
-                return fn(Store(db))
-            finally:
-                view.rollback()
+            return reader.read(fn)
         finally:
-            self._put_back(db)
+            self._put_back(reader)
 
-    def _put_back(self, db: Connection) -> None:
-        unsound = db.in_transaction() or db.invalidated
-        if unsound or self._closed or len(self._open) >= _KEPT:
-            db.close()
+    def _put_back(self, reader: Reader) -> None:
+        if not reader.sound or self._closed or len(self._open) >= _KEPT:
+            reader.close()
             return
-        self._open.append(db)
+        self._open.append(reader)
         if self._closed:  # since we looked
             self._close_readers()
 
@@ -128,7 +124,7 @@ class Database:
         engine = create_engine(
             self.url,
             pool_size=pool_size,
-            max_overflow=-1,  # `_read_here` keeps what is open
+            max_overflow=-1,  # as many readers as threads; `_read_here` keeps the open ones
             connect_args={"check_same_thread": False},
         )
 

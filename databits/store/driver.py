@@ -40,6 +40,11 @@ class Driver:
         self._cursor = self._db.cursor()
         self._error: Any = db.dialect.loaded_dbapi.Error
 
+    def renew(self) -> None:
+        """End whatever the cursor has begun."""
+        self._cursor.close()
+        self._cursor = self._db.cursor()
+
     def ids(self, ids: Iterable[int] | Iterable[str]) -> Any:
         """Ids, or names, as a parameter of `among`."""
         return to_json(list(ids)).decode() if self.sqlite else list(ids)

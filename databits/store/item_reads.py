@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -29,6 +30,7 @@ from databits.store.shapes import Filter, now
 from databits.store.tables import items, records
 from databits.store.transaction import Transaction
 
+_ITEMS = TypeAdapter(list[Item])
 COUNTED = 10_000  # items that are counted; a total of this means so many or more
 
 
@@ -121,7 +123,7 @@ class ItemReads:
             given = _given(where)
             of = {"databit_id": databit_id, "after": after, "most": limit, "moment": now()}
             rows = self._tx.fetch(_page(tuple(given)), **of, **given)
-            return [Item.model_validate(row) for row in rows]
+            return _ITEMS.validate_python(rows, from_attributes=True)
         query = self._select().where(items.c.databit_id == databit_id, *_clauses(where))
         page = oldest_first(query, items.c.id, after, limit)
         return [item_of(row) for row in self._tx.rows(page)]
@@ -129,14 +131,19 @@ class ItemReads:
     def count(self, databit_id: int, where: Filter) -> int:
         """How many there are, up to `COUNTED`: counting more would take longer than a page."""
         if not where.contains:
-            given = _given(where)
-            of = {"databit_id": databit_id, "most": COUNTED}
-            return int(self._tx.fetch(_counted(tuple(given)), **of, **given)[0].found)
+            return self._tx.remember(
+                ("items", databit_id, where), lambda: self._count(databit_id, where)
+            )
         query = select(items.c.id).where(items.c.databit_id == databit_id, *_clauses(where))
         if where.contains:
             query = query.join(records, records.c.id == items.c.record_id)
         some = query.limit(COUNTED).subquery()
         return int(self._tx.value(select(func.count()).select_from(some)))
+
+    def _count(self, databit_id: int, where: Filter) -> int:
+        given = _given(where)
+        of = {"databit_id": databit_id, "most": COUNTED}
+        return int(self._tx.fetch(_counted(tuple(given)), **of, **given)[0].found)
 
     def unclaimed(self, databit_id: int, where: Filter) -> dict[int, str | None]:
         """The items that the filter means and nobody holds, in order of id, with their suggestions."""

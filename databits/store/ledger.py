@@ -80,10 +80,19 @@ class Ids:
 class Ledger:
     """The log of one group of writes, and the ids of what they make."""
 
-    def __init__(self, db: Connection, ids: Ids | None = None) -> None:
-        self.driver = Driver(db)
+    def __init__(
+        self,
+        db: Connection,
+        ids: Ids | None = None,
+        *,
+        driver: Driver | None = None,
+        known: dict[Any, Any] | None = None,
+    ) -> None:
+        self.driver = driver or Driver(db)
         self.ids = ids or Ids()
-        self.known: dict[Any, Any] = {}
+        self.reads = known is not None
+        """Whether nothing is written but by mistake."""
+        self.known: dict[Any, Any] = {} if known is None else known
         """What was read in this transaction and nobody has changed since; see `Transaction.recall`."""
         self.ahead = Ahead()
         self._added: dict[tuple[Table, Names], list[tuple[Any, ...]]] = {}

@@ -95,6 +95,10 @@ class Transaction(Recording):
         found: T = known[key]
         return found
 
+    def remember(self, key: Any, read: Callable[[], T]) -> T:
+        """What `read` gives, of busy tables too: read once a reader, until the database changes."""
+        return self.recall(key, read) if self.ledger.reads and not self.wrote else read()
+
     def look(self) -> None:
         """See to it that all that was written so far is in the database."""
         if self.ledger.pending:

@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from databits.store.database import Database
+from databits.store.shapes import Filter
+from databits.store.tables import items
+from tests.conftest import Desk
 from tests.databits.store.test_database import add_source, in_one_group, names
 
 
@@ -93,9 +96,71 @@ def test_readers_stay_open_for_the_next_read_and_no_longer_than_the_database(
     assert len(database._open) == 3, "more than that are not kept"
     with pytest.raises(ZeroDivisionError):
         database.read(lambda store: 1 // 0)
-    assert len(database._open) == 3, "a read that fails gives its connection back"
+    assert len(database._open) == 2, "that of a read which fails is closed"
+    assert engine.pool.checkedout() == 2  # type: ignore[attr-defined]
     assert database.read(lambda store: database.read(lambda inner: inner.records.count())) == 0
     late = database.read(lambda store: database.close() or store.records.count())
     assert late == 0, "a read that has begun is not cut off"
     assert database._open == []
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_what_a_reader_remembers_counts_until_anybody_writes(queued: Desk) -> None:
+    database, other = (
+        queued.workbench.database,
+        Database(str(queued.workbench.settings.url)),
+    )
+
+    def look() -> tuple[int, str]:
+        def ask(store: Any) -> tuple[int, str]:
+            target = store.databits.get("support")
+            return store.items.count(target.databit_id, Filter("open")), target.version
+
+        return database.read(ask)
+
+    def shown() -> list[str]:
+        said: list[str] = []
+        drivers: list[Any] = []
+
+        def listen(store: Any) -> None:
+            drivers.append(store.tx.driver._db)
+            drivers[0].set_trace_callback(said.append)
+
+        database.read(listen)
+        look()
+        drivers[0].set_trace_callback(None)
+        return [text for text in said if text.startswith("SELECT")]
+
+    assert look() == (18, "1.0.0")
+    assert shown() == [], "nothing has changed, so nothing is asked"
+    queued("reject_items", databit="support", items=[1])
+    assert look() == (17, "1.0.0"), "its own process has written"
+    by_another = update(items).where(items.c.id == 2).values(state="rejected")
+    other.write(lambda store: store.tx.db.execute(by_another))
+    assert look() == (16, "1.0.0"), "another one has"
+    assert shown() == []
+
+    def try_it(store: Any) -> int:
+        store.tx.db.execute(update(items).values(state="rejected"))
+        return int(store.items.count(store.databits.get("support").databit_id, Filter("open")))
+
+    assert database.read(try_it) == 0
+    assert look() == (16, "1.0.0"), "what a read writes is thrown away, and what it saw of it"
+    other.close()
+
+
+def test_a_read_that_fails_does_not_hold_the_next_one_to_its_moment(queued: Desk) -> None:
+    database, held = queued.workbench.database, []
+
+    def left(store: Any) -> int:
+        return int(store.items.count(store.databits.get("support").databit_id, Filter("open")))
+
+    def fail(store: Any) -> None:
+        cursor = store.tx.driver._db.execute("SELECT id FROM items")
+        held.append((cursor, cursor.fetchone()))  # it has not ended, as in an error's traceback
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        database.read(fail)
+    queued("reject_items", databit="support", items=[1])
+    assert database.read(left) == 17
