@@ -121,6 +121,14 @@ class Workbench:
                 return running.enqueue(self, call, key)
             return self._perform(call, progress)
 
+    def look(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> BaseModel:
+        """A quick read of a store that is at hand: it waits for nobody, and puts nothing on record.
+
+        Raises:
+            DatabitsError: then it is for `run`, which does put a refusal on record.
+        """
+        return self._perform(self._admit(find(name), arguments, actor), None)
+
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         """The plan of a consequential call, without carrying it out whatever its state.
 

@@ -91,7 +91,7 @@ def http_app(
         role_of=None if identify else partial(_best_role, callers_of(workbench)),
         sealing=sealed_by(settings),
         addition=addition,
-        at_hand=lambda: workbench.at_hand,
+        near=workbench,
         middleware=[
             *([at_once(settings.calls_at_once, _person)] if identify is None else ()),
             *(own_tools(workbench, settings) if registers else ()),

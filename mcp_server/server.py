@@ -1,6 +1,7 @@
 """The MCP server: every operation of the catalogue as one tool."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -39,7 +40,7 @@ from mcp_server.surface import Narrowing, Request, RoleOf, Surface, View
 from mcp_server.tasks import Tasks, listening
 from mcp_server.threads import WAITS, progress_to, waits
 from mcp_server.toolsets import Choice, parse
-from mcp_server.tracing import Traced, trace_id
+from mcp_server.tracing import Near, Traced, trace_id
 from mcp_server.watching import watching
 
 INSTRUCTIONS = """\
@@ -63,7 +64,7 @@ def build_server(
     role_of: RoleOf | None = None,
     addition: Addition | None = None,
     renew: Identify | None = None,
-    at_hand: Callable[[], bool] = lambda: False,
+    near: Near | None = None,
 ) -> MCPServer[Any]:
     """A server over a workbench, for stdio, HTTP and clients in this process.
 
@@ -81,8 +82,8 @@ def build_server(
         addition: What another package adds.
         renew: Says who a request came from when it goes on for long, as a subscription does; raises
             NotAllowed for who may not come in any more. None: whoever `identify` named then.
-        at_hand: Whether the store is open in this process: quick looks into it are done at once then,
-            without a thread.
+        near: The workbench, where it is in this process: quick looks into its store are done at once
+            while it is at hand, without a thread.
 
     Raises:
         Invalid: for a toolset that does not exist.
@@ -114,7 +115,7 @@ def build_server(
         version=version("databits-workbench"),
         instructions=INSTRUCTIONS,
         tools=[
-            *(_tool(op, Traced(runner), caller, relay, at_hand) for op in operations),
+            *(_tool(op, Traced(runner), caller, relay, near) for op in operations),
             *long_tail(surface),
             *added.tools,
         ],
@@ -147,13 +148,13 @@ def offered(
 
 
 def _tool(
-    op: Operation, runner: Runner, identify: Identify, relay: bool, at_hand: Callable[[], bool]
+    op: Operation, runner: Traced, identify: Identify, relay: bool, near: Near | None
 ) -> Tool:
     # Built by hand: `Tool.from_function` would derive the schemas from the Python signature.
     if op.effect == "consequential":
         fn = Confirmation(op, runner, identify, relay).function()
     else:
-        fn = _call(op, runner, identify, at_hand)
+        fn = _call(op, runner, identify, near)
     schema = model_schema(op)
     resolved = find_resolved_parameters(fn)
     return Tool(
@@ -181,7 +182,7 @@ def _tool(
 
 
 def _call(
-    op: Operation, runner: Runner, identify: Identify, at_hand: Callable[[], bool]
+    op: Operation, runner: Traced, identify: Identify, near: Near | None
 ) -> Callable[..., Any]:
     """The function of a tool that needs nobody's approval."""
     waiting = CapacityLimiter(WAITS)
@@ -189,18 +190,15 @@ def _call(
     async def call(arguments: Arguments, ctx: Context[Any, Any]) -> CallToolResult:
         progress = progress_to(ctx) if "work" in op.needs and not op.job else None
         try:
-            if op.is_quick(arguments) and at_hand():
-                done = runner.run(op.name, arguments, identify(ctx))
-            else:
-                work = partial(
-                    runner.run,
-                    op.name,
-                    arguments,
-                    identify(ctx),
-                    progress=progress,
-                    key=key_of(ctx),
-                )
-                done = await to_thread.run_sync(work, limiter=waiting if waits(arguments) else None)
+            if near is not None and op.is_quick(arguments) and near.at_hand:
+                # What is refused goes on to a thread: putting that on record waits for other writes.
+                with suppress(DatabitsError):
+                    return reply(
+                        runner.look(near, op.name, arguments, identify(ctx)), kind=op.output
+                    )
+            actor, key = identify(ctx), key_of(ctx)
+            work = partial(runner.run, op.name, arguments, actor, progress=progress, key=key)
+            done = await to_thread.run_sync(work, limiter=waiting if waits(arguments) else None)
         except DatabitsError as error:
             return refusal(error)
         if op.job and isinstance(done, Run):

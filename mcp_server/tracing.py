@@ -8,7 +8,7 @@ and nothing traces, there is none.
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Unpack
+from typing import Any, Protocol, Unpack
 
 from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -34,6 +34,15 @@ def trace_id() -> str | None:
     return trace.format_trace_id(found.trace_id) if found.is_valid and kept else None
 
 
+class Near(Protocol):
+    """A workbench in this process."""
+
+    @property
+    def at_hand(self) -> bool: ...
+
+    def look(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> BaseModel: ...
+
+
 class Traced:
     """Operations with a span each: which, about what, and how it ended; never what was said."""
 
@@ -48,6 +57,11 @@ class Traced:
             if isinstance(done, Run):
                 span.set_attribute("databits.run", done.id)
             return done
+
+    def look(self, near: Near, name: str, arguments: Mapping[str, Any], actor: Actor) -> BaseModel:
+        """A quick read, of the workbench itself."""
+        with _span(name, arguments):
+            return near.look(name, arguments, actor)
 
     def propose(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> Plan:
         with _span(name, arguments, "propose ") as span:

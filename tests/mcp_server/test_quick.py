@@ -9,7 +9,9 @@ import pytest
 from mcp import Client
 from pydantic import BaseModel
 
+from databits.actor import Actor
 from databits.operation import CATALOGUE, load_catalogue
+from databits.store.tables import audit
 from databits.workbench import Workbench
 from mcp_server.auth import identify_local
 from mcp_server.server import build_server
@@ -27,11 +29,16 @@ SAID: dict[str, dict[str, Any]] = {
 
 
 class Noting:
-    """A runner that notes from which thread it is called."""
+    """A runner that notes from which threads it is called."""
 
-    def __init__(self, workbench: Workbench) -> None:
+    def __init__(self, workbench: Workbench, at_hand: bool) -> None:
         self.workbench = workbench
+        self.at_hand = at_hand
         self.threads: list[int] = []
+
+    def look(self, name: str, arguments: Mapping[str, Any], actor: Actor) -> BaseModel:
+        self.threads.append(threading.get_ident())
+        return self.workbench.look(name, arguments, actor)
 
     def run(
         self, name: str, arguments: Mapping[str, Any], *given: Any, **further: Any
@@ -57,16 +64,26 @@ class Noting:
 async def test_a_look_by_an_index_is_done_at_once_and_all_else_in_a_thread(
     queued: Desk, at_hand: bool, said: dict[str, Any], at_once: bool
 ) -> None:
-    noting = Noting(queued.workbench)
-    server = build_server(
-        noting,  # type: ignore[arg-type]
-        identify_local(queued.workbench.settings),
-        at_hand=lambda: at_hand,
-    )
+    noting: Any = Noting(queued.workbench, at_hand)
+    server = build_server(noting, identify_local(queued.workbench.settings), near=noting)
     async with Client(server) as client:
         done = await client.call_tool("list_items", said)
     assert not done.is_error
     assert [thread == threading.get_ident() for thread in noting.threads] == [at_once]
+
+
+@pytest.mark.anyio
+async def test_a_look_that_is_refused_is_put_on_record_from_a_thread(queued: Desk) -> None:
+    """It waits for the writes before it, which may take seconds; others must not wait with it."""
+    noting: Any = Noting(queued.workbench, True)
+    server = build_server(noting, lambda _: Actor("lena", "viewer", "mcp"), near=noting)
+    async with Client(server) as client:
+        done = await client.call_tool("list_items", {"databit": "support"})
+    assert done.is_error
+    here = threading.get_ident()
+    assert [thread == here for thread in noting.threads] == [True, False]
+    on_record = [row for row in queued.rows(audit) if row["actor"] == "lena"]
+    assert [(row["operation"], row["outcome"]) for row in on_record] == [("list_items", "refused")]
 
 
 def test_a_store_is_at_hand_once_it_is_open_here(queued: Desk) -> None:
