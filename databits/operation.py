@@ -34,6 +34,7 @@ CATALOGUE: dict[str, "Operation"] = {}
 _NAME = re.compile("[A-Za-z0-9_.-]{1,40}")
 _DEEPEST = 100  # levels; the schemas of tools that are known have a tenth of that
 _TOO_DEEP = f"It nests deeper than {_DEEPEST} levels."
+_PLAIN = (str, int, float)
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 STAGES = ("data", "template", "curate", "train", "deploy", "monitor", "improve", "registry")
 
@@ -227,10 +228,14 @@ def _named(part: int | str) -> str:
 
 def _why_unstorable(asked: BaseModel) -> str:
     """Why the arguments could not be kept; empty when they could."""
-    values = vars(asked).values()
+    for value in vars(asked).values():
+        if value is not None and not isinstance(value, _PLAIN):
+            break  # something to look into
+        if why := _no_value(value):
+            return why
+    else:
+        return ""
     try:
-        if all(value is None or isinstance(value, str | int | float) for value in values):
-            return unstorable(list(values))  # nothing in it to look into
         return unstorable(asked.model_dump())
     except (ValueError, RecursionError):  # what pydantic, and Python, say of very deep ones
         return _TOO_DEEP
@@ -243,6 +248,11 @@ def unstorable(value: Any, level: int = 0) -> str:
     if isinstance(value, dict | list):
         parts = (*value, *value.values()) if isinstance(value, dict) else value
         return next(filter(None, (unstorable(part, level + 1) for part in parts)), "")
+    return _no_value(value)
+
+
+def _no_value(value: Any) -> str:
+    """Why no database could hold a number or a text; empty when it could."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return "A number in it is larger than any id or count can be."
     if isinstance(value, str) and _NO_TEXT.search(value):

@@ -1,6 +1,7 @@
 """One model of every setting: environment (`DATABITS_…`) over `databits.toml` over defaults."""
 
 import ipaddress
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -196,6 +197,7 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
 
 
+@lru_cache(maxsize=64)  # each request asks it of the same few
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach an address, or comes from it."""
     if host == "localhost":

@@ -35,7 +35,10 @@ def visible(text: str, keep: str = "\n\t") -> str:
 def visible_json(value: Any, indent: int | None = None) -> str:
     """JSON on one line, or indented, in which all strings are visible; it reads back as the value."""
     if indent is None:
-        return visible(_on_one_line(value), keep="")
+        text = _on_one_line(value)
+        if text.isascii() and "\x7f" not in text:  # JSON spells the other controls out by itself
+            return text
+        return visible(text, keep="")
     return visible(json.dumps(value, ensure_ascii=False, indent=indent), keep="\n")
 
 

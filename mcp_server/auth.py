@@ -40,7 +40,7 @@ def local_actor(settings: Settings, surface: Surface, client: str = "") -> Actor
 def identify_local(settings: Settings) -> Identify:
     """Every caller is this machine's user; what differs is the client in between."""
     me = local_actor(settings, "mcp")
-    return lambda ctx: replace(me, client=client_of(ctx))
+    return lambda ctx: through_client(me, client_of(ctx))
 
 
 def client_of(ctx: "Context[Any, Any] | None", application: str = "") -> str:
@@ -51,9 +51,10 @@ def client_of(ctx: "Context[Any, Any] | None", application: str = "") -> str:
     """
     if ctx is None:
         return application
-    params = ctx.session.client_params
+    request = ctx.request_context  # the properties of `ctx` look it up each time, slowly
+    params = request.session.client_params
     said = (params.client_info.name, params.client_info.version) if params else ("", "")
-    return _client(*said, ctx.protocol_version or "unknown", application)
+    return _client(*said, request.protocol_version or "unknown", application)
 
 
 def beside(software: str, application: str) -> str:
@@ -61,7 +62,13 @@ def beside(software: str, application: str) -> str:
     return f"{software} by {application}" if application else software
 
 
-@lru_cache(maxsize=256)  # each call says it, and a server has few clients
+@lru_cache(maxsize=256)  # each call asks, and a server has few callers with few clients
+def through_client(actor: Actor, client: str) -> Actor:
+    """The same actor, with the software in between."""
+    return replace(actor, client=client)
+
+
+@lru_cache(maxsize=256)
 def _client(name: str, version: str, protocol: str, application: str) -> str:
     shown = _line(f"{name} {version}")[: BESIDE_LENGTH if application else CLIENT_LENGTH]
     return beside(f"{shown} (mcp {_line(protocol)[:16]})".strip(), application)

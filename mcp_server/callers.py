@@ -233,14 +233,16 @@ def _entered(found: entering.Entered) -> Caller:
 def _bearer(scope: Scope) -> str:
     """The token of a request; empty without one."""
     given = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
-    kind, _, secret = given[0].decode("latin-1").partition(" ") if given else ("", "", "")
+    if not given:
+        return ""
+    kind, _, secret = given[0].decode("latin-1").partition(" ")
     if len(given) > 1:
         return OURS  # a wrong one: it would be anybody's guess which of them counts
     return secret.strip() if kind.lower() == "bearer" else ""
 
 
 def _plain(scope: Scope) -> list[tuple[bytes, bytes]]:
-    return [(name, value) for name, value in scope["headers"] if name.lower() != b"authorization"]
+    return [pair for pair in scope["headers"] if pair[0].lower() != b"authorization"]
 
 
 def _principal(scope: Scope, caller: Caller) -> dict[str, Any]:

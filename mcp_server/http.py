@@ -17,7 +17,7 @@ from databits.operation import CATALOGUE
 from databits.settings import Settings
 from databits.workbench import Workbench
 from mcp_server.additions import Addition
-from mcp_server.auth import Identify, client_of
+from mcp_server.auth import Identify, client_of, through_client
 from mcp_server.callers import (
     AGAIN,
     HOW,
@@ -35,7 +35,7 @@ from mcp_server.registering import own_tools
 from mcp_server.sealing import sealed_by
 from mcp_server.server import build_server, offered
 from mcp_server.stepping_up import SteppingUp
-from mcp_server.surface import Narrowing
+from mcp_server.surface import NOTHING, Narrowing
 from mcp_server.toolsets import Choice, of_request, of_token, parse
 
 PATH = "/mcp"
@@ -126,7 +126,7 @@ def identify_caller(ctx: Context[Any, Any] | None) -> Actor:
     if ctx is None:
         raise NotAllowed(HOW)
     actor = _caller(ctx.request_context).actor
-    return replace(actor, client=client_of(ctx, actor.client))
+    return through_client(actor, client_of(ctx, actor.client))
 
 
 def identify_again(ctx: Context[Any, Any] | None) -> Actor:
@@ -153,6 +153,8 @@ def _by_headers(ctx: ServerRequestContext[Any, Any]) -> Narrowing:
     """What `X-MCP-Toolsets` and `X-MCP-Readonly` choose."""
     headers = getattr(ctx.request, "headers", {})
     chosen, read_only = headers.get("x-mcp-toolsets"), headers.get("x-mcp-readonly", "")
+    if chosen is None and not read_only:
+        return NOTHING
     choices = () if chosen is None else (of_request(chosen.split(",")),)
     return Narrowing(choices, read_only.strip().lower() not in ("", "0", "false", "no"))
 

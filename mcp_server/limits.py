@@ -123,9 +123,11 @@ def at_once(most: int, whose: Whose) -> ServerMiddleware[Any]:
 
 def _opens_session(scope: Scope) -> bool:
     """Whether a request may open a session: a POST without one, of the protocol that has them."""
-    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    version = headers.get(b"mcp-protocol-version", "")
-    if scope["method"] != "POST" or SESSION in headers:
+    if scope["method"] != "POST":
+        return False
+    headers = dict(scope["headers"])  # whose names are in small letters, says ASGI
+    version = headers.get(b"mcp-protocol-version", b"").decode("latin-1")
+    if SESSION in headers:
         return False
     return not (version and is_version_at_least(version, WITHOUT_SESSIONS))
 

@@ -31,6 +31,7 @@ from mcp.types import (
 
 from mcp_server import completions, prompts, resource_list, resources, sessions, subscriptions
 from mcp_server.others import Others
+from mcp_server.param_headers import only_with_headers
 from mcp_server.reading import Ctx, Reader
 from mcp_server.watching import MOST
 
@@ -61,6 +62,8 @@ def serve(reader: Reader, others: Others) -> None:
         ("completion/complete", CompleteRequestParams, methods.complete),
     ):
         lower.add_request_handler(name, params, handler)  # type: ignore[arg-type]
+    if lower.get_tool_input_schema is not None:
+        lower.get_tool_input_schema = only_with_headers(lower.get_tool_input_schema)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ arrays, so that a line break or a quote inside data can not look like structure.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from mcp.types import CallToolResult, TextContent
@@ -17,6 +18,7 @@ from mcp_server.untrusted import Path, untrusted_in
 
 UNTRUSTED = "databits/untrusted"
 """Key of a result's `_meta`: where in the structured content texts from files are."""
+_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 def reply(
@@ -72,16 +74,24 @@ def _field(key: str, value: Any, untrusted: Collection[Path]) -> list[str]:
 
 def _table(key: str, rows: Sequence[Mapping[str, Any]], untrusted: Collection[str]) -> list[str]:
     """A heading with the columns that hold something, then a JSON array a row."""
-    columns = list(
-        dict.fromkeys(name for row in rows for name, v in row.items() if v or not _empty(v))
-    )
+    columns = _columns(rows)
     named = [f"{name}!" if name in untrusted else name for name in columns]
     heading = f"{key} ({', '.join(named)}):"
-    return [heading, *(_json([_cell(row.get(name)) for name in columns]) for row in rows)]
+    return [
+        heading,
+        *map(_json, zip(*columns.values(), strict=True) if columns else [()] * len(rows)),
+    ]
 
 
-def _cell(value: Any) -> Any:
-    return _without_empty(value) if isinstance(value, (dict, list)) else value
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """What rows hold, by name; names under which none of them holds anything are left out."""
+    found: dict[str, list[Any]] = {}
+    for name in dict.fromkeys(chain.from_iterable(rows)):
+        values = [row.get(name) for row in rows]
+        if any(values) or not all(map(_empty, values)):
+            flat = _SCALARS.issuperset(map(type, values))
+            found[name] = values if flat else list(map(_without_empty, values))
+    return found
 
 
 def _is_plain(value: Any) -> bool:

@@ -11,6 +11,7 @@ person, progress, idempotency keys, tasks, limits.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -41,6 +42,9 @@ class Narrowing:
     choices: tuple[Choice, ...] = ()
     """The last of them says what is listed."""
     read_only: bool = False
+
+
+NOTHING = Narrowing()
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class Surface:
 
     choice: Choice | None = None
     read_only: bool = False
-    narrowed: Callable[[Request], Narrowing] = lambda ctx: Narrowing()
+    narrowed: Callable[[Request], Narrowing] = lambda ctx: NOTHING
     role_of: RoleOf = lambda ctx: None
     renamed: Mapping[str, str] = field(default_factory=lambda: RENAMED)
 
@@ -116,8 +120,14 @@ class Surface:
             further = self.narrowed(ctx)
         except DatabitsError as error:
             raise MCPError(INVALID_PARAMS, f"{error.phrase}: {error}") from None
-        own = (self.choice,) if self.choice else ()
-        return View((*own, *further.choices), self.read_only or further.read_only)
+        if further == NOTHING:
+            return self._own
+        return View((*self._own.choices, *further.choices), self.read_only or further.read_only)
+
+    @cached_property
+    def _own(self) -> View:
+        """What a request sees that chooses nothing."""
+        return View((self.choice,) if self.choice else (), self.read_only)
 
     async def view(self, ctx: Request) -> View:
         return replace(self.limits(ctx), role=await in_thread(self.role_of, ctx))
@@ -133,17 +143,20 @@ class Surface:
         return found
 
     async def _call(self, ctx: Request, call_next: CallNext) -> HandlerResult:
-        params = dict(ctx.params or {})
+        params = ctx.params or {}
         meant = call_meant(params)
         name = self.renamed.get(str(meant["name"]), str(meant["name"]))
         op = CATALOGUE.get(name)
         limits = self.limits(ctx)
         if name in LONG_TAIL or (limits.free and (op is None or op.people_only)):
             return await call_next(ctx)  # the server says what is wrong with the name, if anything
-        asked = {**params, **meant, "name": name}
         if op is None or op.people_only or limits.refusal(op) is not None:
             # run_tool's own function words the refusal, so that it is a result which a model reads.
             asked = {**params, "name": RUN_TOOL, "arguments": {"name": name}}
+        elif name == params.get("name"):
+            return await call_next(ctx)  # a direct call, as it came
+        else:
+            asked = {**params, **meant, "name": name}
         found = await call_next(replace(ctx, params=asked))
         return found if name == meant["name"] else _tell(found, str(meant["name"]), name)
 

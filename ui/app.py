@@ -35,7 +35,7 @@ from ui import gateway, signin
 from ui.chat import Chat
 from ui.door import Door
 from ui.local import add_local_api
-from ui.origin import LOOPBACK, SameOrigin
+from ui.origin import LOOPBACK, NO_PAGE, SameOrigin
 from ui.page import build_page, theme
 from ui.pages import FOLDER, asset
 from ui.proxy import Proxy
@@ -88,7 +88,7 @@ def build_app(
     # Around the door: what a proxy says is read, and what others claim to be from one is taken away.
     hosts, proxy = (*LOOPBACK, settings.host, *settings.hosts), Proxy(settings)
     app.add_middleware(SameOrigin, hosts=hosts, proxy=proxy)
-    app.mcp = ServerErrorMiddleware(SameOrigin(mcp.endpoint, hosts, proxy), _crashed)
+    app.mcp = SameOrigin(ServerErrorMiddleware(mcp.endpoint, _crashed), hosts, proxy, NO_PAGE)
     return app
 
 

@@ -6,7 +6,7 @@ name can resolve to it. Both are refused here, for every route at once, Gradio's
 where people sign in, that also keeps other sites from acting in their name.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -41,11 +41,22 @@ POLICY = "; ".join(
 )
 
 
-class SameOrigin:
-    """ASGI middleware: own host names only, own pages only, no forged identity, no way out."""
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+"""Of what answers programs, and is no page."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], proxy: Proxy) -> None:
+
+class SameOrigin:
+    """ASGI middleware: own host names only, own pages only, no forged identity, no way out.
+
+    Args:
+        policy: What a browser may load for an answer.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], proxy: Proxy, policy: str = POLICY
+    ) -> None:
         self._app = app
+        self._guards = ((b"content-security-policy", policy.encode()), *_GUARDS)
         self._hosts = frozenset(host.lower() for host in hosts)
         self._proxy = proxy
 
@@ -58,7 +69,7 @@ class SameOrigin:
         if problem:
             await _refuse(problem, scope, receive, send)
             return
-        await self._app(scope, receive, _guarded(send))
+        await self._app(scope, receive, _guarded(send, self._guards))
 
     def _problem(self, scope: Scope, headers: Headers) -> str:
         """Why a request is refused; empty when it is not."""
@@ -100,21 +111,20 @@ async def _refuse(problem: str, scope: Scope, receive: Receive, send: Send) -> N
 
 
 _GUARDS = (
-    (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     # With none at all, browsers would name no origin when a form is sent.
     (b"referrer-policy", b"same-origin"),
 )
-_GUARDED = frozenset(name for name, _ in _GUARDS)
+_GUARDED = frozenset((b"content-security-policy", *(name for name, _ in _GUARDS)))
 
 
-def _guarded(send: Send) -> Send:
+def _guarded(send: Send, guards: Iterable[tuple[bytes, bytes]]) -> Send:
     """Answers that tell the browser to load nothing from elsewhere."""
 
     async def say(message: Message) -> None:
         if message["type"] == "http.response.start":
             kept = [pair for pair in message.get("headers", ()) if pair[0].lower() not in _GUARDED]
-            message = {**message, "headers": [*kept, *_GUARDS]}
+            message = {**message, "headers": [*kept, *guards]}
         await send(message)
 
     return say

@@ -25,7 +25,7 @@ class Proxy:
         client = scope.get("client")
         if client and self._trusted and self._is_trusted(client[0]):
             told = self._told(scope, Headers(scope=scope))
-        kept = [(name, value) for name, value in scope["headers"] if not self._is_about(name)]
+        kept = [pair for pair in scope["headers"] if not self._is_about(pair[0])]
         host = told.pop("host", None)
         if host:
             kept = [(n, v) for n, v in kept if n.lower() != b"host"]

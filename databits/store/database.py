@@ -38,7 +38,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        self._readers = self._engine("BEGIN", pool_size=16)
+        self._readers = self._engine(pool_size=16)
         self._writer_engine = (
             self._engine("BEGIN IMMEDIATE", pool_size=1) if self.sqlite else self._readers
         )
@@ -111,7 +111,10 @@ class Database:
         self._close_readers()
         self._readers.dispose()
 
-    def _engine(self, begin: str, *, pool_size: int) -> Engine:
+    def _engine(self, begin: str = "", *, pool_size: int) -> Engine:
+        """Args:
+        begin: How a transaction begins on SQLite; empty where `Reader` says it.
+        """
         if not self.sqlite:
             try:
                 return create_engine(
@@ -143,9 +146,10 @@ class Database:
             ):
                 db.execute(f"PRAGMA {pragma}")
 
-        @event.listens_for(engine, "begin")
         def start(db: Connection) -> None:
             driver: Any = db.connection.driver_connection
             driver.execute(begin)
 
+        if begin:
+            event.listen(engine, "begin", start)
         return engine

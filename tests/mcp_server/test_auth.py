@@ -20,8 +20,13 @@ from tests.mcp_server.conftest import Connect
 
 def _context(name: str, version: str = "1") -> Any:
     params = SimpleNamespace(client_info=Implementation(name=name, version=version))
+    return _request(params, "2026-07-28")
+
+
+def _request(params: Any, version: str) -> Any:
+    session = SimpleNamespace(client_params=params)
     return SimpleNamespace(
-        session=SimpleNamespace(client_params=params), protocol_version="2026-07-28"
+        request_context=SimpleNamespace(session=session, protocol_version=version)
     )
 
 
@@ -68,9 +73,7 @@ def test_the_client_is_named_as_it_names_itself_in_one_printable_line() -> None:
 
 
 def test_a_client_may_leave_its_name_out() -> None:
-    nameless: Any = SimpleNamespace(
-        session=SimpleNamespace(client_params=None), protocol_version="2025-11-25"
-    )
+    nameless = _request(None, "2025-11-25")
     identify = identify_local(Settings(user="ana"))
     assert identify(nameless).client == "(mcp 2025-11-25)"
     assert identify(None).client == ""

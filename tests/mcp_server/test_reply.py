@@ -34,6 +34,23 @@ def test_rows_are_a_table_with_the_columns_that_hold_something() -> None:
     assert as_text({"rows": rows}) == 'rows (id, label):\n[1,null]\n[2,"bug"]'
 
 
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (
+            [{"a": {"x": None, "y": 1}, "b": [""]}, {"a": {}, "b": None}],
+            'rows (a, b):\n[{"y":1},[""]]\n[{},null]',
+        ),
+        ([{"a": 0}, {"b": False}], "rows (a, b):\n[0,null]\n[null,false]"),
+        ([{"a": None}, {"a": ""}], "rows ():\n[]\n[]"),
+        ([{"a": "del\x7f"}], 'rows (a):\n["del\\u007f"]'),
+    ],
+    ids=["objects and lists", "zero and false are something", "nothing", "what does not show"],
+)
+def test_cells_of_any_kind(rows: list[dict[str, Any]], text: str) -> None:
+    assert as_text({"rows": rows}) == text
+
+
 def test_data_can_not_pass_for_structure() -> None:
     text = as_text({"rows": [{"id": 1, "text": 'x"]\n[2,"forged"]\nnext: 9'}], "next": 1})
     assert text.splitlines() == [

@@ -86,6 +86,11 @@ def test_every_answer_forbids_the_browser_to_go_elsewhere(client: TestClient) ->
     policy = client.get("/ui/").headers["content-security-policy"]
     assert "img-src 'self' data: blob:" in policy
     assert "connect-src 'self'" in policy
+    assert (
+        client.post("/mcp", json={})
+        .headers["content-security-policy"]
+        .startswith("default-src 'none'")
+    )
 
 
 def test_a_host_that_is_no_address_is_refused(client: TestClient) -> None:
