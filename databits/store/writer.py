@@ -11,9 +11,9 @@ import gc
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -46,21 +46,27 @@ def _collect_less_often() -> None:
 class Answer(Generic[T]):
     """What becomes of a write; one thread gives it, another waits for it.
 
-    As `concurrent.futures.Future`, for a tenth of what that costs a write.
+    As `concurrent.futures.Future`, for a tenth of what that costs a write. Those who were answered
+    together wake each other up, one after the other: woken all at once, they would mostly wait for
+    the interpreter's lock.
     """
 
-    __slots__ = ("_error", "_given", "_result", "done")
+    __slots__ = ("_error", "_given", "_next", "_result", "_woken", "done")
 
     def __init__(self) -> None:
         self._given = threading.Lock()
         self._given.acquire()
         self._error: BaseException | None = None
         self._result: Any = None
+        self._next: Answer[Any] | None = None
+        self._woken = False
         self.done = False
 
     def wait(self) -> T:
         """The result, or raises what went wrong."""
         self._given.acquire()
+        if self._next is not None:
+            self._next.wake()
         if self._error is not None:
             raise self._error
         result: T = self._result
@@ -68,11 +74,20 @@ class Answer(Generic[T]):
 
     def give(self, result: T) -> None:
         self._result, self.done = result, True
-        self._given.release()
 
     def refuse(self, error: BaseException) -> None:
         self._error, self.done = error, True
-        self._given.release()
+
+    def before(self, other: "Answer[Any]") -> None:
+        """Whoever waits for this one wakes who waits for the other."""
+        self._next = other
+
+    def wake(self) -> None:
+        """Let go whoever waits, if the answer is there; again does nothing."""
+        if self.done and not self._woken:
+            self._woken = True
+            with contextlib.suppress(RuntimeError):  # two threads at once: the other one did it
+                self._given.release()
 
 
 class Write(NamedTuple):
@@ -94,6 +109,9 @@ class Writer:
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._door = threading.Lock()
         self._closed = False
+        self._awaited = 0
+        self._here = threading.Event()
+        """So many writes as are awaited are waiting."""
         self._thread = threading.Thread(target=self._loop, name="databits-writer", daemon=True)
         self._thread.start()
 
@@ -105,6 +123,9 @@ class Writer:
             if self._closed:
                 raise Unavailable("The workspace is closed here; nothing was written.")
             self._queue.put(Write(fn, foreseen, answer))
+            if self._awaited and self._queue.qsize() >= self._awaited:
+                self._awaited = 0
+                self._here.set()
         return answer.wait()
 
     def stop(self) -> None:
@@ -127,6 +148,8 @@ class Writer:
                 self._apart(group)
             if len(group) > 1:
                 self._gather(len(group))
+                for write in group:  # who should have woken the next may have been interrupted
+                    write.answer.wake()
 
     def _gather(self, answered: int) -> None:
         """Give those who were answered together a moment to ask together again.
@@ -134,13 +157,14 @@ class Writer:
         A group costs nearly the same for many as for one: its commit waits for the disk once. It is
         waited for no longer than somebody new comes in each pause.
         """
-        seen = -1
+        self._here.clear()
+        self._awaited, seen = answered, -1
         for _ in range(_PAUSES):
             waiting = self._queue.qsize()
-            if waiting >= answered or waiting == seen:
-                return
+            if waiting >= answered or waiting == seen or self._here.wait(_PAUSE):
+                break
             seen = waiting
-            time.sleep(_PAUSE)
+        self._awaited = 0
 
     @contextlib.contextmanager
     def _begin(self, foreseen: Sequence[Foreseen] = ()) -> Iterator[tuple[Connection, Ledger]]:
@@ -172,7 +196,7 @@ class Writer:
             self._ids.forget()
             if len(group) > 1:
                 return False
-            undo.answer.refuse(_told(undo.error))
+            _tell([], [(undo.answer, _told(undo.error))])
             return True
         except _Apart:
             self._ids.forget()
@@ -246,9 +270,15 @@ def _tell(
 ) -> None:
     for answer, result in done:
         answer.give(result)
+    told = [answer for answer, _ in done]
     for answer, error in refused:
         if not answer.done:
             answer.refuse(error)
+            told.append(answer)
+    for answer, following in pairwise(told):
+        answer.before(following)
+    if told:
+        told[0].wake()
 
 
 def _in_transaction(db: Connection) -> bool:

@@ -21,6 +21,7 @@ from databits.store.database import Database
 from databits.store.migrations import MIGRATIONS, migrate
 from databits.store.shapes import now
 from databits.store.tables import audit, changes, items, metadata
+from databits.store.writer import Answer, Write
 
 if TYPE_CHECKING:
     from tests.conftest import Desk
@@ -178,6 +179,30 @@ def test_what_would_end_a_program_ends_its_write_and_nobody_elses(database: Data
     calls_of_one_group(database, first, call, second)
     assert ended == [3, 3]
     assert names(database) == {"first", "second"}
+
+
+def test_whoever_is_interrupted_while_waiting_keeps_nobody_from_their_answer(
+    database: Database,
+) -> None:
+    answered: list[str] = []
+
+    def leave(name: str) -> None:  # as somebody who pressed Ctrl+C
+        database._writer._queue.put(Write(add_source(name), None, Answer()))
+
+    def ask(name: str) -> None:
+        database.write(add_source(name))
+        answered.append(name)
+
+    calls_of_one_group(
+        database,
+        partial(ask, "first"),
+        partial(leave, "left"),
+        partial(ask, "second"),
+        partial(leave, "left too"),
+        partial(ask, "third"),
+    )
+    assert sorted(answered) == ["first", "second", "third"]
+    assert names(database) == {"first", "left", "second", "left too", "third"}
 
 
 def test_a_write_inside_a_write_is_refused(database: Database) -> None:
