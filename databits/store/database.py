@@ -39,9 +39,9 @@ class Database:
         if self.sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self._readers = self._engine(pool_size=16)
-        self._writer_engine = (
-            self._engine("BEGIN IMMEDIATE", pool_size=1) if self.sqlite else self._readers
-        )
+        self._writer_engine = self._engine("BEGIN IMMEDIATE", pool_size=1)
+        if not self.sqlite:
+            event.listen(self._writer_engine, "connect", _by_index)
         self._writer = Writer(self._writer_engine)
         self._open: list[Reader] = []
         """Readers of SQLite that nobody uses now, the one that was used last at the end."""
@@ -153,3 +153,15 @@ class Database:
         if begin:
             event.listen(engine, "begin", start)
         return engine
+
+
+def _by_index(db: Any, _: object) -> None:
+    """Have PostgreSQL plan the writer's statements, and its own checks of foreign keys, by index.
+
+    It keeps these plans as long as the connection lasts. One that was made while a table was small
+    would read it whole, for each row that is written, once the table is large.
+    """
+    # A whole table counts as so dear to it then that it would compile the few statements that read one.
+    for setting in ("enable_seqscan", "jit"):
+        db.execute(f"SET {setting} = off")
+    db.commit()
