@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from databits.errors import Unavailable
 from databits.store import Store
 from databits.store.migrations import migrate
+from databits.store.pinging import ping_when_in_doubt
 from databits.store.reader import Reader
 from databits.store.shapes import Foreseen, now
 from databits.store.writer import Writer
@@ -117,13 +118,13 @@ class Database:
         """
         if not self.sqlite:
             try:
-                return create_engine(
-                    self.url, pool_size=pool_size, max_overflow=16, pool_pre_ping=True
-                )
+                made = create_engine(self.url, pool_size=pool_size, max_overflow=16)
             except ModuleNotFoundError:
                 raise Unavailable(
                     "PostgreSQL needs its driver: pip install 'databits-workbench[postgres]'."
                 ) from None
+            ping_when_in_doubt(made)
+            return made
         engine = create_engine(
             self.url,
             pool_size=pool_size,
