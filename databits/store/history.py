@@ -10,7 +10,7 @@ from databits.model import Change
 from databits.store.changes import Changes, Effect
 from databits.store.item_history import ItemHistory
 from databits.store.names import in_words
-from databits.store.pages import newest_first
+from databits.store.pages import count_of, newest_first, newest_of
 from databits.store.shapes import Event, ListedChange, Node, Wanted
 from databits.store.tables import (
     change_rows,
@@ -47,15 +47,22 @@ class History:
     def page(self, wanted: Wanted, after: int, limit: int) -> list[ListedChange]:
         """Newest first; `after` is the id that the page before ended with, 0 for the first."""
         query = select(changes).where(*self._where(wanted))
-        rows = self._tx.rows(newest_first(query, changes.c.id, after, limit))
+        if wanted.actor is not None:
+            rows: Sequence[Row[Any]] = newest_of(self._tx, query, changes, after, limit)
+        else:
+            rows = self._tx.rows(newest_first(query, changes.c.id, after, limit))
         past = Changes(self._tx)
         newest, effects = past.newest(), past.effects([r.id for r in rows if r.rows <= _IMAGES])
         return [self._listed(row, effects.get(row.id), newest) for row in rows]
 
     def count(self, wanted: Wanted) -> int:
         """How many there are, up to `COUNTED`."""
-        some = select(changes.c.id).where(*self._where(wanted)).limit(COUNTED).subquery()
-        return int(self._tx.value(select(func.count()).select_from(some)))
+        query = select(changes.c.id).where(*self._where(wanted))
+        if wanted.actor is not None:
+            return count_of(self._tx, query, changes, COUNTED)
+        return int(
+            self._tx.value(select(func.count()).select_from(query.limit(COUNTED).subquery()))
+        )
 
     def _where(self, wanted: Wanted) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []

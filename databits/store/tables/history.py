@@ -1,8 +1,11 @@
 """What was changed, by whom and in which call."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from databits.store.tables.columns import Document, Id, metadata, moment, only, own_id
+
+BLOCK = 512
+"""Rows of a log whose entries in the index by person lie together; see `databits.store.pages`."""
 
 counters = Table(
     "counters",
@@ -22,7 +25,7 @@ changes = Table(
     Column("undo_of", Id),
     Column("run_id", Id),
     moment("at"),
-    Index("ix_changes_actor_id", "actor", "id"),
+    Index("ix_changes_block", text(f"(id / {BLOCK})"), "actor", "operation"),
     Index("ix_changes_operation_id", "operation", "id"),
 )
 change_rows = Table(
@@ -67,7 +70,7 @@ audit = Table(
     Column("previous", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Index("ix_audit_operation_id", "operation", "id"),
-    Index("ix_audit_actor_id", "actor", "id"),
+    Index("ix_audit_block", text(f"(id / {BLOCK})"), "actor", "operation"),
     Index("ix_audit_change_id", "change_id", **only("change_id IS NOT NULL")),
     # The few that did not go well, among all the others.
     Index("ix_audit_outcome", "outcome", "id", **only("outcome <> 'ok'")),
