@@ -80,7 +80,7 @@ class Databits:
     def create(self, name: str, body: TemplateBody, by: str) -> DatabitVersion:
         if name in self.names():
             raise Conflict(
-                f"There is already a Databit {name}. Change it with revise_databit, or choose another name."
+                f"There is already a Databit {name}; get_databit shows it. Choose another name."
             )
         databit_id = self._tx.add(databits, name=name, created_at=now())
         self.add_version(databit_id, "1.0.0", body, by)

@@ -45,11 +45,16 @@ class Image(NamedTuple):
     after: str | None
 
 
-class Ids:
-    """Hands out ids, from blocks that it takes from `counters`: one look there serves many rows.
+_IN_ANY_ORDER = frozenset({"labels", "change_rows"})
+"""Tables of very many rows of which nobody asks by id which came first, but within a change."""
 
-    A block is good as long as the transaction that took it stands, so whoever rolls back must call
-    `forget`. What was left of a block is then skipped, never handed out twice.
+
+class Ids:
+    """Hands out ids from `counters`; they grow in the order of time, whichever process asks.
+
+    Of the busiest tables it takes a block at once: one look there serves many rows. A block is good
+    as long as the transaction that took it stands, so whoever rolls back must call `forget`. What
+    was left of a block is then skipped, never handed out twice.
     """
 
     def __init__(self, block: int = 1) -> None:
@@ -59,7 +64,8 @@ class Ids:
     def take(self, driver: Driver, name: str, count: int) -> range:
         free = self._free.get(name, range(0))
         if len(free) < count:
-            free = self._reserve(driver, name, max(count, self._block))
+            block = self._block if name in _IN_ANY_ORDER else 1
+            free = self._reserve(driver, name, max(count, block))
         self._free[name] = free[count:]
         return free[:count]
 

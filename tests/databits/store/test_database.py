@@ -288,6 +288,22 @@ def test_no_item_is_ever_given_to_two_people(desk: "Desk", tmp_path: Path) -> No
     assert desk("verify_audit").intact
 
 
+def test_ids_grow_in_the_order_of_time_whichever_process_hands_them_out(
+    database: Database, database_url: str
+) -> None:
+    """The newest version, route or plan is the one with the highest id."""
+    other = Database(database_url)
+    for table in metadata.sorted_tables:
+        if table.name in {"labels", "change_rows"}:  # of these nobody asks which came first
+            continue
+        ids = [
+            each.write(lambda store, t=table: store.tx.allocate(t)[0])
+            for each in (database, other) * 2
+        ]
+        assert ids == sorted(set(ids)), table.name
+    other.close()
+
+
 # --- the schema -----------------------------------------------------------------------------------
 
 
