@@ -47,7 +47,7 @@ class Databits:
 
     def _get(self, name: str, version: str | None) -> DatabitVersion:
         rows = (
-            self._tx.fetch(_NEWEST, name=name)
+            self._tx.fetch(NEWEST, name=name)
             if version is None
             else self._tx.fetch(_VERSION, name=name, version=version)
         )
@@ -168,6 +168,6 @@ def _latest(sqlite: bool) -> Select[Any]:
     )
 
 
-_NEWEST = Prepared(lambda _: _newest())
+NEWEST = Prepared(lambda _: _newest())
 _VERSION = Prepared(lambda _: _newest().where(databit_versions.c.version == bindparam("version")))
 LATEST = Prepared(_latest)

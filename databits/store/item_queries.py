@@ -3,15 +3,18 @@
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Select,
+    Text,
     and_,
     bindparam,
     case,
     func,
     literal_column,
     select,
+    true,
     union_all,
 )
 
@@ -138,21 +141,34 @@ CLAIMED = Prepared(
         _open(items.c.id.in_(_expired(sqlite))),
     )
 )
-# `FREE` of a Databit by name.
-NEXT = Prepared(
-    lambda _: (
-        _open(
-            items.c.databit_id
-            == select(databits.c.id).where(databits.c.name == bindparam("name")).scalar_subquery(),
-            items.c.held_by.is_(None),
-        )
+
+
+def _free(databit_id: Any, count: Any) -> Select[Any]:
+    return (
+        _open(items.c.databit_id == databit_id, items.c.held_by.is_(None))
         .order_by(items.c.priority.desc(), items.c.id)
-        .limit(bindparam("count"))
+        .limit(count)
         .with_for_update(skip_locked=True, of=items)
     )
-)
-FREE = Prepared(
-    lambda _: _next(items.c.databit_id, items.c.held_by.is_(None)).with_for_update(
-        skip_locked=True, of=items
-    )
-)
+
+
+def _free_of_one(_: bool) -> Select[Any]:
+    mine = select(databits.c.id).where(databits.c.name == bindparam("name"))
+    return _free(mine.scalar_subquery(), bindparam("count"))
+
+
+def _free_of_several(_: bool) -> Select[Any]:
+    names = bindparam("names", type_=ARRAY(Text))
+    counts = bindparam("counts", type_=ARRAY(BigInteger))
+    asked = func.unnest(names, counts).table_valued("name", "count", name="asked")
+    each, named = asked.render_derived(), databits.alias("named")
+    free = _free(named.c.id, each.c.count).lateral("free")
+    whose = each.join(named, named.c.name == each.c.name)
+    return select(free).select_from(whose.join(free, true()))
+
+
+# `FREE` of a Databit by name.
+NEXT = Prepared(_free_of_one)
+# The same of several Databits at once, in no order; PostgreSQL's way to say it.
+NEXT_OF_SEVERAL = Prepared(_free_of_several)
+FREE = Prepared(lambda _: _free(bindparam("databit_id"), bindparam("count")))

@@ -24,9 +24,13 @@ _EVENT = tuple(str(c.name) for c in audit.c)
 _change = itemgetter(*_CHANGE)
 _event = itemgetter(*_EVENT)
 _LOCK = Prepared(lambda _: select(func.pg_advisory_xact_lock(literal_column("7305"))))
-_LAST_CHANGE = Prepared(lambda _: select(func.max(changes.c.id).label("id")))
-_LAST_EVENT = Prepared(
-    lambda _: select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)
+_newest = select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)
+_ENDS = Prepared(
+    lambda _: select(
+        select(func.max(changes.c.id)).scalar_subquery().label("change"),
+        _newest.with_only_columns(audit.c.id).scalar_subquery().label("event"),
+        _newest.with_only_columns(audit.c.hash).scalar_subquery().label("hash"),
+    )
 )
 
 
@@ -83,6 +87,14 @@ class Ids:
         return range(last - count + 1, last + 1)
 
 
+class Ends(NamedTuple):
+    """Where the logs end."""
+
+    change: int
+    event: int
+    hash: str
+
+
 class Ledger:
     """The log of one group of writes, and the ids of what they make."""
 
@@ -93,21 +105,22 @@ class Ledger:
         *,
         driver: Driver | None = None,
         known: dict[Any, Any] | None = None,
+        reads: bool = False,
     ) -> None:
         self.driver = driver or Driver(db)
         self.ids = ids or Ids()
-        self.reads = known is not None
+        self.reads = reads
         """Whether nothing is written but by mistake."""
         self.known: dict[Any, Any] = {} if known is None else known
-        """What was read in this transaction and nobody has changed since; see `Transaction.recall`."""
+        """What was read and nobody has changed since; see `Transaction.recall`."""
         self.ahead = Ahead()
         self._added: dict[tuple[Table, Names], list[tuple[Any, ...]]] = {}
         self._updated: dict[tuple[Table, Names], dict[int, tuple[Any, ...]]] = {}
         self._changes: list[tuple[Any, ...]] = []
         self._images: list[tuple[Any, ...]] = []
         self._events: list[tuple[Any, ...]] = []
-        self._last_change: int | None = None
-        self._last_event: tuple[int, str] | None = None
+        self.ends: Ends | None = None
+        """With what is pending; None when nobody has asked yet."""
 
     @property
     def pending(self) -> bool:
@@ -130,30 +143,38 @@ class Ledger:
                 break
         self._updated.setdefault((table, names), {}).update(after)
 
-    def begin(self, locked: bool, ask: Sequence[Asked] = ()) -> list[list[Any]]:
+    def begin(
+        self, locked: bool, ask: Sequence[Asked] = (), since: Ends | None = None
+    ) -> list[list[Any]]:
         """Begin the group; gives the answers to what is asked, on PostgreSQL in one round trip.
 
         Args:
             locked: Whether to wait first until no other process writes.
+            since: Where the logs ended when this process wrote last: what is known counts only if
+                they still do, because whoever changes what is recalled leaves an event.
         """
         first: list[Asked] = [(_LOCK, {})] if locked else []
-        if not ask:
+        if not ask and not self.known:
             self.driver.fetch_all(first)
             return []
-        ends: list[Asked] = [(_LAST_CHANGE, {}), (_LAST_EVENT, {})]
-        change, event, *answers = self.driver.fetch_all([*first, *ends, *ask])[len(first) :]
-        self._last_change, self._last_event = _last(change), _newest(event)
+        ends, *answers = self.driver.fetch_all([*first, (_ENDS, {}), *ask])[len(first) :]
+        self.ends = _ends(ends)
+        if self.ends != since:
+            self.known.clear()
         return answers
+
+    def _ends(self) -> Ends:
+        if self.ends is None:
+            self.ends = _ends(self.driver.fetch(_ENDS))
+        return self.ends
 
     def next_change(self) -> int:
         """The id of the next change: changes are ordered by id, whichever process makes them."""
-        if self._last_change is None:
-            self._last_change = _last(self.driver.fetch(_LAST_CHANGE))
-        return self._last_change + 1
+        return self._ends().change + 1
 
     def add_change(self, change: Mapping[str, Any]) -> None:
         """Add a change, which must have the id that `next_change` gave."""
-        self._last_change = change["id"]
+        self.ends = Ends(change["id"], *self._ends()[1:])
         self._changes.append(_change(change))
 
     def add_images(self, change_id: int, images: Sequence[Image]) -> None:
@@ -177,12 +198,10 @@ class Ledger:
 
     def last_event(self) -> tuple[int, str]:
         """Id and hash of the newest audit event."""
-        if self._last_event is None:
-            self._last_event = _newest(self.driver.fetch(_LAST_EVENT))
-        return self._last_event
+        return self._ends()[1:]
 
     def add_event(self, event: Mapping[str, Any]) -> None:
-        self._last_event = (event["id"], event["hash"])
+        self.ends = Ends(self._ends().change, event["id"], event["hash"])
         self._events.append(_event(event))
 
     def flush(self) -> None:
@@ -220,15 +239,12 @@ class Ledger:
         """Drop what is pending and known: the transaction, or a part of it, was rolled back."""
         self._added, self._updated = {}, {}
         self._changes, self._images, self._events = [], [], []
-        self._last_change = self._last_event = None
+        self.ends = None
         self.known.clear()
         self.ahead.clear()
         self.ids.forget()
 
 
-def _last(found: Sequence[Any]) -> int:
-    return int(found[0].id or 0)
-
-
-def _newest(found: Sequence[Any]) -> tuple[int, str]:
-    return (int(found[0].id), str(found[0].hash)) if found else (0, GENESIS)
+def _ends(found: Sequence[Any]) -> Ends:
+    change, event, hashed = found[0]
+    return Ends(int(change or 0), int(event or 0), str(hashed or GENESIS))

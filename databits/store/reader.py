@@ -62,4 +62,4 @@ class Reader:
         version = self._driver.execute("PRAGMA data_version")
         if version != self._version or len(self._known) > _KNOWN:
             self._version, self._known = version, {}
-        return Ledger(self.db, driver=self._driver, known=self._known)
+        return Ledger(self.db, driver=self._driver, known=self._known, reads=True)

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from databits.errors import Unavailable
 from databits.store import Store
 from databits.store.foresight import Foresight
-from databits.store.ledger import Ids, Ledger
+from databits.store.ledger import Ends, Ids, Ledger
 from databits.store.shapes import Foreseen, now
 
 T = TypeVar("T")
@@ -105,6 +105,10 @@ class Writer:
         self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
         self._ids = Ids(block=_ID_BLOCK)
+        self._known: dict[Any, Any] = {}
+        """What is recalled, from group to group: see `Ledger.begin`."""
+        self._ends: Ends | None = None
+        """Where the logs ended after the last group; None when that one failed."""
         _collect_less_often()
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._door = threading.Lock()
@@ -168,14 +172,18 @@ class Writer:
 
     @contextlib.contextmanager
     def _begin(self, foreseen: Sequence[Foreseen] = ()) -> Iterator[tuple[Connection, Ledger]]:
+        ends, self._ends = self._ends, None
+        if ends is None:
+            self._known.clear()
         with self._engine.begin() as db:
-            ledger = Ledger(db, self._ids)
+            ledger = Ledger(db, self._ids, known=self._known)
             foresight = Foresight(ledger, foreseen, now())
             with _apart_if_it_fails(foreseen):  # somebody's argument may be what it fails on
-                foresight.learn(ledger.begin(not self._sqlite, foresight.questions()))
+                foresight.learn(ledger.begin(not self._sqlite, foresight.questions(), ends))
             yield db, ledger
             with _apart_if_it_fails(ledger.pending):
                 ledger.flush()
+        self._ends = ledger.ends
 
     def _together(self, group: list[Write]) -> bool:
         """Run a group as one; False when nothing of it stays and it has to be run apart."""

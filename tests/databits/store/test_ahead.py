@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from databits.errors import DatabitsError
+from databits.actor import Actor
+from databits.change import append
+from databits.errors import DatabitsError, Invalid
+from databits.store.database import Database
+from databits.store.databits import LATEST, NEWEST
+from databits.store.driver import Driver
 from databits.store.shapes import now
 from databits.store.tables import items, labels
+from databits.template import LabelSpec, default_body
 from tests.databits.store.test_database import calls_of_one_group, fill_queue, in_one_group
 
 if TYPE_CHECKING:
@@ -118,6 +124,60 @@ def test_calls_of_one_group_end_as_they_would_one_after_the_other(twins: "Desk",
         assert state(twins, "other") == state(twins, "support")
     twins.check_images()
     assert twins("verify_audit").intact
+
+
+def relabel(*labels: str, fail: bool = False) -> Any:
+    """Gives a write that makes a version of `support` with these labels, and leaves an event."""
+
+    def write(store: Any) -> None:
+        target = store.databits.get("support")
+        body = default_body("", [LabelSpec(name=label) for label in labels])
+        store.tx.begin_change("revise_databit", "ana", "test")
+        store.databits.add_version(target.databit_id, f"9.0.{labels[0]}", body, "ana")
+        store.tx.end_change()
+        assert store.databits.get("support").labels == list(labels)
+        append(store, Actor("ana", "admin", "test"), "revise_databit", "", "ok")
+        if fail:
+            raise ZeroDivisionError
+
+    return write
+
+
+def test_a_databit_is_read_once_for_many_groups_until_anybody_writes_elsewhere(
+    twins: "Desk", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = twins.workbench.database
+    asked: list[Any] = []
+    fetch_all, fetch = Driver.fetch_all, Driver.fetch
+    monkeypatch.setattr(
+        Driver,
+        "fetch_all",
+        lambda self, questions: asked.extend(q for q, _ in questions) or fetch_all(self, questions),
+    )
+    monkeypatch.setattr(
+        Driver, "fetch", lambda self, q, **values: asked.append(q) or fetch(self, q, **values)
+    )
+
+    def looks(label: str, item: int) -> int:
+        """How often the Databit was read while an item of it was decided."""
+        asked.clear()
+        decided = call(twins, "rob", "correct_labels", "support", items=[item], label=label)
+        assert decided.decided == [item]
+        return asked.count(LATEST) + asked.count(NEWEST)
+
+    assert looks("a", 1) == 1
+    assert looks("b", 2) == 0
+    assert looks("a", 3) == 0
+    other = Database(str(twins.workbench.settings.url))  # as another process has it
+    other.write(relabel("c", "d"))
+    assert looks("c", 4) == 1
+    assert looks("d", 5) == 0
+    with pytest.raises(ZeroDivisionError):  # what it made is taken back, and so is what it knew
+        database.write(relabel("x", "y", fail=True))
+    with pytest.raises(Invalid, match="Its labels: c, d"):
+        looks("x", 6)
+    assert looks("d", 6) == 0
+    other.close()
 
 
 def test_a_row_that_breaks_a_rule_when_the_group_is_written_takes_only_its_write_back(
