@@ -1,5 +1,6 @@
 """The workbench's records: SQLAlchemy Core, one module a noun, SQL nowhere else."""
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -53,6 +54,14 @@ class _Noun(Generic[N]):
         return found
 
 
+@cache
+def _transaction() -> "type[Transaction]":
+    """Imported when first asked for, and looked up in every call."""
+    from databits.store.transaction import Transaction
+
+    return Transaction
+
+
 class Store:
     """One open transaction, by noun."""
 
@@ -77,6 +86,4 @@ class Store:
     assets: "_Noun[Assets]" = _Noun("assets", "Assets")
 
     def __init__(self, db: "Connection", ledger: "Ledger | None" = None) -> None:
-        from databits.store.transaction import Transaction
-
-        self.tx = Transaction(db, ledger)
+        self.tx: Transaction = _transaction()(db, ledger)

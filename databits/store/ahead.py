@@ -67,9 +67,9 @@ class Ahead:
 
     def drop(self, ids: Iterable[int]) -> None:
         """These changed, and nothing became free by it."""
-        self._changed.update(ids)
-        for i in self._changed & self._items.keys():
-            del self._items[i]
+        for i in ids:
+            self._changed.add(i)
+            self._items.pop(i, None)
 
     def clear(self) -> None:
         self.__init__()  # type: ignore[misc]

@@ -80,6 +80,8 @@ class Driver:
 
     def fetch_all(self, asked: Sequence[Asked]) -> list[list[Any]]:
         """The rows of several prepared selects; PostgreSQL is asked in one round trip."""
+        if self.sqlite:  # one after the other: a statement is parsed anew while it is still read
+            return [self.fetch(prepared, **values) for prepared, values in asked]
         selects = [(prepared.on(self.dialect), values) for prepared, values in asked]
         with self.together():
             try:

@@ -117,7 +117,7 @@ class Ledger:
         self._added: dict[tuple[Table, Names], list[tuple[Any, ...]]] = {}
         self._updated: dict[tuple[Table, Names], dict[int, tuple[Any, ...]]] = {}
         self._changes: list[tuple[Any, ...]] = []
-        self._images: list[tuple[Any, ...]] = []
+        self._images: list[tuple[int, Image]] = []
         self._events: list[tuple[Any, ...]] = []
         self.ends: Ends | None = None
         """With what is pending; None when nobody has asked yet."""
@@ -179,7 +179,7 @@ class Ledger:
 
     def add_images(self, change_id: int, images: Sequence[Image]) -> None:
         """Add images of a change, in the order in which things happened."""
-        self._images += [(change_id, *image) for image in images]
+        self._images += [(change_id, image) for image in images]
 
     def image_there(
         self,
@@ -224,7 +224,7 @@ class Ledger:
         """The images that wait, each with an id."""
         waiting, self._images = self._images, []
         ids = self.ids.take(self.driver, change_rows.name, len(waiting)) if waiting else ()
-        return [(i, *image) for i, image in zip(ids, waiting, strict=True)]
+        return [(i, change, *image) for i, (change, image) in zip(ids, waiting, strict=True)]
 
     def flush_rows(self) -> None:
         """Write the rows of busy tables."""

@@ -1,6 +1,8 @@
 """Statements that are put together by table and columns, and values as they stand in them."""
 
+from collections.abc import Callable, Mapping
 from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from pydantic_core import to_json
@@ -32,6 +34,38 @@ def plain(table: Table, names: tuple[str, ...]) -> bool:
 def sayable(table: Table, names: tuple[str, ...]) -> bool:
     """Whether JSON text can hold all that these columns can: it has neither NaN nor bytes."""
     return all(isinstance(table.c[name].type, (Integer, String, JSON)) for name in names)
+
+
+class Columns:
+    """Some columns of a table, in order of name, and how rows give their values."""
+
+    def __init__(self, table: Table, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.with_id = ("id", *names)
+        self.texts = documents(table, names)
+        self.plain = plain(table, names)
+        self._said: Callable[[Any], Any] = itemgetter(*names)
+        self._held: Callable[[Any], Any] = attrgetter(*names)
+        self._alone = len(names) == 1
+
+    def said(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The values that a caller gave, documents as text."""
+        found = self._said(row)
+        values: tuple[Any, ...] = (found,) if self._alone else found
+        if not self.texts:
+            return values
+        return tuple([document(v) if n in self.texts else v for n, v in enumerate(values)])
+
+    def held(self, row: Any) -> tuple[Any, ...]:
+        """The values of a row that was read."""
+        found = self._held(row)
+        return (found,) if self._alone else found
+
+
+@cache
+def columns_of(table: Table, names: tuple[str, ...]) -> Columns:
+    """These columns but the id, in whatever order."""
+    return Columns(table, tuple(sorted(name for name in names if name != "id")))
 
 
 @cache

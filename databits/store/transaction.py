@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Executable, Row, Table, func, select
 from databits.store.driver import FEW
 from databits.store.images import image_text, kinds_of, ranges_of
 from databits.store.ledger import Image, Ledger
-from databits.store.phrases import document, documents, plain
+from databits.store.phrases import columns_of, document, plain
 from databits.store.prepared import Prepared, among
 from databits.store.recording import Recording
 from databits.store.tables import CHANGED
@@ -24,14 +24,6 @@ _BUSY = frozenset({"items", "labels", "suggestions"})  # what is recalled does n
 _LATER = frozenset({"items", "labels"})  # written once a group of writes, when it is a few rows
 _BATCH = 50_000  # rows a statement: bounds memory, not speed
 _IMAGES: dict[tuple[str, tuple[str, ...]], Prepared] = {}
-
-
-def _with_documents(values: tuple[Any, ...], texts: tuple[int, ...]) -> tuple[Any, ...]:
-    """A row, its id first, with documents as text; `texts` counts without the id."""
-    row = list(values)
-    for n in texts:
-        row[n + 1] = document(row[n + 1])
-    return tuple(row)
 
 
 class Transaction(Recording):
@@ -134,21 +126,17 @@ class Transaction(Recording):
         if not rows:
             return []
         self._touch(table)
-        names = tuple(name for name in rows[0] if name != "id")
+        columns = columns_of(table, tuple(rows[0]))
         given = "id" in rows[0]
         ids = [int(row["id"]) for row in rows] if given else list(self.allocate(table, len(rows)))
-        texts = documents(table, names)
         for start in range(0, len(rows), _BATCH):
             part = rows[start : start + _BATCH]
-            columns = ([row[name] for row in part] for name in names)
-            batch = list(zip(ids[start : start + _BATCH], *columns, strict=True))
-            if texts:
-                batch = [_with_documents(values, texts) for values in batch]
-            if len(batch) <= FEW and table.name in _LATER and plain(table, names):
-                self.ledger.add_rows(table, ("id", *names), batch)
+            batch = [(i, *columns.said(row)) for i, row in zip(ids[start:], part, strict=False)]
+            if len(batch) <= FEW and table.name in _LATER and columns.plain:
+                self.ledger.add_rows(table, columns.with_id, batch)
             else:
                 self.settle()  # it may point at what is owing
-                self.driver.insert(table, ("id", *names), batch)
+                self.driver.insert(table, columns.with_id, batch)
         if table.name in _TRACKED:
             name = str(table.name)
             ranges = ranges_of(ids)
@@ -180,21 +168,18 @@ class Transaction(Recording):
         self._touch(table, closed)
         if closed:
             self.ledger.ahead.drop(new)
-        names = tuple(sorted(next(iter(new.values()))))
-        if old is None and len(new) > FEW and plain(table, names):
+        columns = columns_of(table, tuple(next(iter(new.values()))))
+        names = columns.names
+        if old is None and len(new) > FEW and columns.plain:
             kinds = kinds_of(new, names)
             if kinds is not None:
                 return self._update_kinds(table, names, kinds)
-        before = self._before(table, new, names, old)
-        texts = documents(table, names)
-        after: dict[int, tuple[Any, ...]] = {}
-        for i in before:
-            values = new[i]
-            row = [values[name] for name in names]
-            for n in texts:
-                row[n] = document(row[n])
-            after[i] = tuple(row)
-        if len(after) <= FEW and table.name in _LATER and plain(table, names):
+        if old is None:
+            before = self._read(table, list(new), names)
+        else:
+            before = {i: columns.held(old[i]) for i in new if i in old}
+        after = {i: columns.said(new[i]) for i in before}
+        if len(after) <= FEW and table.name in _LATER and columns.plain:
             self.ledger.update_rows(table, names, after)
         else:
             self.settle()
@@ -210,7 +195,7 @@ class Transaction(Recording):
                     None,
                     "update",
                     image_text(told, names, before[i], ()),
-                    image_text(told, names, values, texts),
+                    image_text(told, names, values, columns.texts),
                 )
                 for i, values in after.items()
             ]
@@ -267,17 +252,6 @@ class Transaction(Recording):
         self.ledger.add_images(change_id, self._images)
         self._images = []
         self._rows += self.ledger.image_there(change_id, table, kind, names, ids, after)
-
-    def _before(
-        self,
-        table: Table,
-        new: Mapping[int, Any],
-        names: tuple[str, ...],
-        old: Mapping[int, Any] | None,
-    ) -> dict[int, tuple[Any, ...]]:
-        if old is None:
-            return self._read(table, list(new), names)
-        return {i: tuple([getattr(old[i], name) for name in names]) for i in new if i in old}
 
     def _read(
         self, table: Table, ids: Sequence[int], names: tuple[str, ...]

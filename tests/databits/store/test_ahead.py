@@ -13,7 +13,7 @@ from databits.change import append
 from databits.errors import DatabitsError, Invalid
 from databits.store.database import Database
 from databits.store.databits import LATEST, NEWEST
-from databits.store.driver import Driver
+from databits.store.prepared import Prepared
 from databits.store.shapes import now
 from databits.store.tables import items, labels
 from databits.template import LabelSpec, default_body
@@ -147,23 +147,17 @@ def test_a_databit_is_read_once_for_many_groups_until_anybody_writes_elsewhere(
     twins: "Desk", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = twins.workbench.database
-    asked: list[Any] = []
-    fetch_all, fetch = Driver.fetch_all, Driver.fetch
-    monkeypatch.setattr(
-        Driver,
-        "fetch_all",
-        lambda self, questions: asked.extend(q for q, _ in questions) or fetch_all(self, questions),
-    )
-    monkeypatch.setattr(
-        Driver, "fetch", lambda self, q, **values: asked.append(q) or fetch(self, q, **values)
-    )
+    asked: list[Prepared] = []
+    for query in (LATEST, NEWEST):
+        run = query.on
+        monkeypatch.setattr(query, "on", lambda d, q=query, run=run: asked.append(q) or run(d))
 
     def looks(label: str, item: int) -> int:
         """How often the Databit was read while an item of it was decided."""
         asked.clear()
         decided = call(twins, "rob", "correct_labels", "support", items=[item], label=label)
         assert decided.decided == [item]
-        return asked.count(LATEST) + asked.count(NEWEST)
+        return len(asked)
 
     assert looks("a", 1) == 1
     assert looks("b", 2) == 0
