@@ -86,7 +86,15 @@ class Call:
                 "operation again: it makes a new plan."
             )
 
-    def audit(self, store: Store, outcome: str, detail: str = "", **ids: int | None) -> None:
+    def audit(
+        self,
+        store: Store,
+        outcome: str,
+        detail: str = "",
+        *,
+        change_id: int | None = None,
+        plan_id: int | None = None,
+    ) -> None:
         """Append the audit row of this call."""
         append(
             store,
@@ -95,7 +103,9 @@ class Call:
             digest(self.arguments),
             outcome,
             detail,
-            **{"run_id": self.run_id, "plan_id": self.plan.id if self.plan else None, **ids},
+            change_id=change_id,
+            run_id=self.run_id,
+            plan_id=self.plan.id if self.plan else plan_id,
         )
 
     def preview(self, store: Store) -> tuple[Preview, str]:
@@ -123,7 +133,10 @@ def append(
     arguments_sha256: str,
     outcome: str,
     detail: str = "",
-    **ids: int | None,
+    *,
+    change_id: int | None = None,
+    run_id: int | None = None,
+    plan_id: int | None = None,
 ) -> None:
     """Append an audit row."""
     store.audit.append(
@@ -135,8 +148,10 @@ def append(
         arguments_sha256=arguments_sha256,
         outcome=outcome,
         detail=detail,
+        change_id=change_id,
+        run_id=run_id,
+        plan_id=plan_id,
         trace_id=actor.trace,
-        **ids,
     )
 
 

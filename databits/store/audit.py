@@ -28,17 +28,18 @@ def link(event: Mapping[str, Any]) -> str:
 
     A row without a trace hashes as rows did before there were traces.
     """
-    return _hash(dict(zip(_ORDERED, _in_order(event), strict=True)))
+    ordered = dict(zip(_ORDERED, _in_order(event), strict=True))
+    if ordered["trace_id"] is None:
+        del ordered["trace_id"]
+    return _hash(ordered)
 
 
-def _hash(event: dict[str, Any]) -> str:
-    """`link` of an event whose columns are in order of name; takes the event apart."""
-    if event["trace_id"] is None:
-        del event["trace_id"]
+def _hash(ordered: dict[str, Any]) -> str:
+    """`link` of columns that are in order of name, without a trace where there is none."""
     try:
-        return hashlib.sha256(to_json(event)).hexdigest()  # the same bytes, in a tenth of the time
+        return hashlib.sha256(to_json(ordered)).hexdigest()  # the same bytes, in a tenth of the time
     except PydanticSerializationError:  # half a character
-        return digest(event)
+        return digest(ordered)
 
 
 def _by_person(
@@ -52,23 +53,47 @@ class Audit:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    def append(self, **event: Any) -> int:
+    def append(
+        self,
+        *,
+        actor: str,
+        role: str,
+        surface: str,
+        client: str,
+        operation: str,
+        arguments_sha256: str,
+        outcome: str,
+        detail: str,
+        change_id: int | None = None,
+        run_id: int | None = None,
+        plan_id: int | None = None,
+        trace_id: str | None = None,
+    ) -> int:
         """Append one event; its id, time and hashes are set here."""
         last_id, last_hash = self._tx.ledger.last_event()
-        row = {
-            "change_id": None,
-            "run_id": None,
-            "plan_id": None,
-            "trace_id": None,
-            **event,
-            "id": last_id + 1,
+        event: dict[str, Any] = {  # in order of name, as it is hashed
+            "actor": actor,
+            "arguments_sha256": arguments_sha256,
             "at": now(),
+            "change_id": change_id,
+            "client": client,
+            "detail": detail,
+            "id": last_id + 1,
+            "operation": operation,
+            "outcome": outcome,
+            "plan_id": plan_id,
             "previous": last_hash,
+            "role": role,
+            "run_id": run_id,
+            "surface": surface,
         }
-        row["hash"] = link(row)
+        if trace_id is not None:
+            event["trace_id"] = trace_id
+        event["hash"] = _hash(event)
+        event["trace_id"] = trace_id
         self._tx.wrote = True
-        self._tx.ledger.add_event(row)
-        return int(row["id"])
+        self._tx.ledger.add_event(event)
+        return last_id + 1
 
     def page(
         self,
@@ -121,6 +146,8 @@ class Audit:
         while page := self._chained(last):
             for row in page:
                 event = dict(zip(_ORDERED, row[:-1], strict=True))
+                if event["trace_id"] is None:
+                    del event["trace_id"]
                 if event["previous"] != previous or row[-1] != _hash(event):
                     return checked, int(event["id"])
                 previous, last = row[-1], event["id"]
