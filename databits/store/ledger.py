@@ -121,6 +121,8 @@ class Ledger:
         self._events: list[tuple[Any, ...]] = []
         self.ends: Ends | None = None
         """With what is pending; None when nobody has asked yet."""
+        self.begun: Ends | None = None
+        """Where they ended when the group began, if that was asked."""
 
     @property
     def pending(self) -> bool:
@@ -149,7 +151,7 @@ class Ledger:
         """Begin the group; gives the answers to what is asked, on PostgreSQL in one round trip.
 
         Args:
-            locked: Whether to wait first until no other process writes.
+            locked: Whether to `lock` first.
             since: Where the logs ended when this process wrote last: what is known counts only if
                 they still do, because whoever changes what is recalled leaves an event.
         """
@@ -158,10 +160,14 @@ class Ledger:
             self.driver.fetch_all(first)
             return []
         ends, *answers = self.driver.fetch_all([*first, (_ENDS, {}), *ask])[len(first) :]
-        self.ends = _ends(ends)
-        if self.ends != since:
+        self.ends = self.begun = _ends(ends)
+        if self.begun != since:
             self.known.clear()
         return answers
+
+    def lock(self) -> None:
+        """Wait until no other process writes."""
+        self.driver.fetch_all([(_LOCK, {})])
 
     def _ends(self) -> Ends:
         if self.ends is None:

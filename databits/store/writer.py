@@ -109,6 +109,8 @@ class Writer:
         """What is recalled, from group to group: see `Ledger.begin`."""
         self._ends: Ends | None = None
         """Where the logs ended after the last group; None when that one failed."""
+        self._others = False
+        """Another process has written since the last group."""
         _collect_less_often()
         self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._door = threading.Lock()
@@ -141,19 +143,23 @@ class Writer:
     def _loop(self) -> None:
         while (first := self._queue.get()) is not None:
             group = [first]
-            with contextlib.suppress(queue.Empty):
-                while len(group) < _GROUP:
-                    following = self._queue.get_nowait()
-                    if following is None:
-                        self._queue.put(None)  # finish this group, then stop
-                        break
-                    group.append(following)
+            self._join(group)
             if not self._together(group):
                 self._apart(group)
             if len(group) > 1:
                 self._gather(len(group))
                 for write in group:  # who should have woken the next may have been interrupted
                     write.answer.wake()
+
+    def _join(self, group: list[Write]) -> None:
+        """Add those who wait by now."""
+        with contextlib.suppress(queue.Empty):
+            while len(group) < _GROUP:
+                following = self._queue.get_nowait()
+                if following is None:
+                    self._queue.put(None)  # finish this group, then stop
+                    break
+                group.append(following)
 
     def _gather(self, answered: int) -> None:
         """Give those who were answered together a moment to ask together again.
@@ -171,15 +177,24 @@ class Writer:
         self._awaited = 0
 
     @contextlib.contextmanager
-    def _begin(self, foreseen: Sequence[Foreseen] = ()) -> Iterator[tuple[Connection, Ledger]]:
+    def _begin(self, group: list[Write]) -> Iterator[tuple[Connection, Ledger]]:
+        """Begin to write, for a group that may still grow; ends when what it wrote is committed."""
         ends, self._ends = self._ends, None
-        if ends is None:
+        if ends is None or self._others:
             self._known.clear()
         with self._engine.begin() as db:
             ledger = Ledger(db, self._ids, known=self._known)
+            wait = self._others and not self._sqlite
+            if wait:  # until they are done, and meanwhile more come
+                ledger.lock()
+                self._join(group)
+            foreseen = [write.foreseen for write in group if write.foreseen]
             foresight = Foresight(ledger, foreseen, now())
             with _apart_if_it_fails(foreseen):  # somebody's argument may be what it fails on
-                foresight.learn(ledger.begin(not self._sqlite, foresight.questions(), ends))
+                alone = self._sqlite or wait
+                foresight.learn(ledger.begin(not alone, foresight.questions(), ends))
+            if ends is not None and ledger.begun is not None:
+                self._others = ledger.begun != ends
             yield db, ledger
             with _apart_if_it_fails(ledger.pending):
                 ledger.flush()
@@ -190,7 +205,7 @@ class Writer:
         done: list[tuple[Answer[Any], Any]] = []
         refused: list[tuple[Answer[Any], BaseException]] = []
         try:
-            with self._begin([w.foreseen for w in group if w.foreseen]) as (db, ledger):
+            with self._begin(group) as (db, ledger):
                 for fn, _, answer in group:
                     store = Store(db, ledger)
                     try:
@@ -223,7 +238,7 @@ class Writer:
         waiting = iter(group)
         begun = False
         try:
-            with self._begin() as (db, ledger):
+            with self._begin([]) as (db, ledger):
                 begun = True
                 for fn, _, answer in waiting:
                     try:

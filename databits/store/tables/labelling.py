@@ -36,7 +36,7 @@ items = Table(
     Column("suggestion_id", Id),
     Column("priority", Float, nullable=False),
     Column("why", Text),
-    ref("feedback_id", "feedback", nullable=True),
+    ref("feedback_id", "feedback", index=False, nullable=True),
     Column("held_by", String(120)),
     Column("held_until", BigInteger),
     Column("decided_by", String(120)),
@@ -52,6 +52,7 @@ items = Table(
         "id",
         **only("state = 'open' AND held_by IS NULL"),
     ),
+    Index("ix_items_came_back", "feedback_id", **only("feedback_id IS NOT NULL")),
     Index("ix_items_held", "held_by", **only("held_by IS NOT NULL")),
     Index("ix_items_held_until", "held_until", **only("held_by IS NOT NULL")),
 )

@@ -165,7 +165,8 @@ def test_a_databit_is_read_once_for_many_groups_until_anybody_writes_elsewhere(
     other = Database(str(twins.workbench.settings.url))  # as another process has it
     other.write(relabel("c", "d"))
     assert looks("c", 4) == 1
-    assert looks("d", 5) == 0
+    assert looks("d", 5) == 1, "it may write again"
+    assert looks("c", 5) == 0
     with pytest.raises(ZeroDivisionError):  # what it made is taken back, and so is what it knew
         database.write(relabel("x", "y", fail=True))
     with pytest.raises(Invalid, match="Its labels: c, d"):
