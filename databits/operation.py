@@ -229,12 +229,16 @@ def _named(part: int | str) -> str:
 def _why_unstorable(asked: BaseModel) -> str:
     """Why the arguments could not be kept; empty when they could."""
     for value in vars(asked).values():
-        if value is not None and not isinstance(value, _PLAIN):
-            break  # something to look into
-        if why := _no_value(value):
-            return why
-    else:
-        return ""
+        for part in value if type(value) is list else (value,):
+            if part is not None and not isinstance(part, _PLAIN):
+                return _why_not_within(asked)
+            if why := _no_value(part):
+                return why
+    return ""
+
+
+def _why_not_within(asked: BaseModel) -> str:
+    """The same, of arguments that hold something to look into."""
     try:
         return unstorable(asked.model_dump())
     except (ValueError, RecursionError):  # what pydantic, and Python, say of very deep ones

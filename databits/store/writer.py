@@ -11,7 +11,7 @@ import gc
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
