@@ -84,15 +84,20 @@ def priority(n: int) -> float:
 
 
 @contextlib.contextmanager
-def floor(url: str, queues: int) -> Iterator[Step]:
-    """The floor's claim + decide on a database that `fill` has filled."""
-    with _sqlite(url, queues) if url.startswith("sqlite") else _postgres(url, queues) as step:
+def floor(url: str, queues: int, slow: float = 0) -> Iterator[Step]:
+    """The floor's claim + decide on a database that `fill` has filled.
+
+    Args:
+        slow: Seconds that SQLite's writer waits before each commit, as for a slow disk.
+    """
+    sqlite = url.startswith("sqlite")
+    with _sqlite(url, queues, slow) if sqlite else _postgres(url, queues) as step:
         yield step
 
 
 @contextlib.contextmanager
-def _sqlite(url: str, queues: int) -> Iterator[Step]:
-    writer = _Writer(url)
+def _sqlite(url: str, queues: int, slow: float) -> Iterator[Step]:
+    writer = _Writer(url, slow)
     db = writer.db
 
     def claim(who: str) -> Any:
@@ -117,8 +122,9 @@ def _sqlite(url: str, queues: int) -> Iterator[Step]:
 class _Writer:
     """One thread that runs what is asked of it and commits a group at once."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, slow: float) -> None:
         self.db = bare_sqlite(url)
+        self._slow = slow
         self._asked: queue.SimpleQueue[tuple[Callable[[], Any], list[Any], threading.Event] | None]
         self._asked = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop)
@@ -145,6 +151,8 @@ class _Writer:
             self.db.execute("BEGIN IMMEDIATE")
             for fn, answer, _ in group:
                 answer.append(fn())
+            if self._slow:
+                time.sleep(self._slow)
             self.db.execute("COMMIT")
             for _, _, done in group:
                 done.set()

@@ -1,10 +1,13 @@
 """Claim + decide through the full stack, beside the bare database doing the same rows.
 
-    python -m benchmarks.queue [--seconds 4] [--rounds 3] [--clients 1,8,32] [--processes 4]
+    python -m benchmarks.queue [--seconds 4] [--rounds 3] [--clients 1,8,32] [--processes 4] [--slow 4.8]
 
 Each side works on copies of one prepared database, by turns; the median round counts. A client is a
 thread that never pauses; the ratio is what counts. See benchmarks/floors.py for the floors.
 The product does the same through role check, validation, row images, audit chain and undo.
+
+The last line of a database is of a slow disk: both sides wait `--slow` milliseconds more in each
+commit (SQLite's writers before they say COMMIT, PostgreSQL by its `commit_delay`).
 """
 
 import contextlib
@@ -17,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
 from benchmarks import floors
 from benchmarks.databases import Databases, arguments, bare, opened
@@ -51,9 +54,13 @@ class Sizes(NamedTuple):
     queues: int = 4
     length: int = 400
     """Characters of an item's text."""
+    slow: float = 4.8
+    """Milliseconds that a slow disk takes longer to make a commit durable; 0: it is not measured."""
 
 
-SMALL = Sizes(clients=(2,), processes=2, seconds=0.2, rounds=1, items=12_000, queues=2, length=40)
+SMALL = Sizes(
+    clients=(2,), processes=2, seconds=0.2, rounds=1, items=12_000, queues=2, length=40, slow=1
+)
 
 
 def main() -> None:
@@ -61,7 +68,8 @@ def main() -> None:
     parser.add_argument("--clients", default="1,8,32")
     for name in ("processes", "rounds", "items", "queues", "length"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Sizes(), name))
-    parser.add_argument("--seconds", type=float, default=Sizes().seconds)
+    for name in ("seconds", "slow"):
+        parser.add_argument(f"--{name}", type=float, default=getattr(Sizes(), name))
     asked = parser.parse_args()
     sizes = Sizes(
         tuple(map(int, asked.clients.split(","))),
@@ -93,6 +101,9 @@ def measure(databases: Databases, sizes: Sizes) -> list[Line]:
             for clients in sizes.clients
             if processes <= clients
         ]
+    if sizes.slow:
+        most = max(sizes.clients)
+        lines.append(_compare(databases, empty, ours, home, most, 1, sizes, sizes.slow))
     databases.drop(empty)
     databases.drop(ours)
     return lines
@@ -106,11 +117,14 @@ def _compare(
     clients: int,
     processes: int,
     sizes: Sizes,
+    slow: float = 0,
 ) -> Line:
     def one(origin: str, side: Callable[..., Any], check: Callable[[str, Path, int], None]) -> Pace:
         url = databases.copy(origin)
         try:
-            opens = partial(side, url, home, sizes.queues)
+            if slow and databases.name != "sqlite":
+                _delay_commits(url, slow)
+            opens = partial(side, url, home, sizes.queues, slow)
             pace = _spread(opens, clients, processes, sizes.seconds)
             check(url, home, pace.done)
             return pace
@@ -130,6 +144,7 @@ def _compare(
     )
     low, high = middle(floor), middle(product)
     where = f"in {processes} processes" if processes > 1 else "in one process"
+    where += f", commits {slow:g} ms slower" if slow else ""
     return Line(
         f"claim + decide, {clients} clients {where}",
         databases.name,
@@ -163,15 +178,26 @@ def _fill_product(url: str, home: Path, sizes: Sizes) -> None:
         bench.database.write(lambda store: store.tx.db.execute(update(items).values(priority=rank)))
 
 
+def _delay_commits(url: str, slow: float) -> None:
+    """Have PostgreSQL wait before it writes a commit to the disk; those who come meanwhile share it."""
+    name = url.rpartition("/")[2]
+    with contextlib.closing(bare(url)) as db:
+        db.execute(f"ALTER DATABASE {name} SET commit_delay = {round(slow * 1000)}")
+        db.execute(f"ALTER DATABASE {name} SET commit_siblings = 0")
+
+
 @contextlib.contextmanager
-def _floor(url: str, home: Path, queues: int) -> Iterator[Step]:
-    with floors.floor(url, queues) as step:
+def _floor(url: str, home: Path, queues: int, slow: float = 0) -> Iterator[Step]:
+    with floors.floor(url, queues, slow / 1000) as step:
         yield step
 
 
 @contextlib.contextmanager
-def _product(url: str, home: Path, queues: int) -> Iterator[Step]:
+def _product(url: str, home: Path, queues: int, slow: float = 0) -> Iterator[Step]:
     with workbench(url, home) as bench:
+        if slow and url.startswith("sqlite"):
+            writer = bench.database._writer_engine
+            event.listen(writer, "commit", lambda _: time.sleep(slow / 1000))
 
         def step(who: str) -> bool:
             actor = Actor(who, "reviewer", "test", person=True)

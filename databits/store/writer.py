@@ -168,10 +168,12 @@ class Writer:
         waited for no longer than somebody new comes in each pause.
         """
         self._here.clear()
-        self._awaited, seen = answered, -1
+        # With those who came meanwhile: else these and those would go on by turns, in halves.
+        awaited = min(self._queue.qsize() + answered, _GROUP)
+        self._awaited, seen = awaited, -1
         for _ in range(_PAUSES):
             waiting = self._queue.qsize()
-            if waiting >= answered or waiting == seen or self._here.wait(_PAUSE):
+            if waiting >= awaited or waiting == seen or self._here.wait(_PAUSE):
                 break
             seen = waiting
         self._awaited = 0

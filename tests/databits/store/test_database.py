@@ -181,6 +181,47 @@ def test_what_would_end_a_program_ends_its_write_and_nobody_elses(database: Data
     assert names(database) == {"first", "second"}
 
 
+def test_those_who_came_meanwhile_and_those_who_come_again_share_the_next_commit(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else two halves of all clients would go on by turns, with two commits where one would do."""
+    writer = database._writer
+    sizes: list[int] = []
+    together = writer._together
+    monkeypatch.setattr(
+        writer, "_together", lambda group: (sizes.append(len(group)), together(group))[1]
+    )
+    begun = threading.Event()
+
+    def until(waiting: int) -> Callable[[Any], None]:
+        """A write that ends once so many others wait."""
+
+        def write(_: Any) -> None:
+            begun.set()
+            while writer._queue.qsize() < waiting:
+                pass
+
+        return write
+
+    def pause(seconds: float) -> None:
+        monkeypatch.setattr("databits.store.writer._PAUSE", seconds)
+
+    def twice(first: Callable[[Any], None]) -> None:
+        database.write(first)
+        database.write(lambda _: pause(0.001))  # nobody comes again after these
+
+    pause(30)  # as long as it takes
+    with ThreadPoolExecutor(5) as pool:
+        calls = [pool.submit(database.write, until(2))]
+        begun.wait(30)
+        calls += [pool.submit(twice, until(2)) for _ in range(2)]
+        calls[0].result()
+        calls += [pool.submit(database.write, until(0)) for _ in range(2)]
+        for call in calls:
+            call.result()
+    assert sizes == [1, 2, 4]
+
+
 def test_whoever_is_interrupted_while_waiting_keeps_nobody_from_their_answer(
     database: Database,
 ) -> None:
