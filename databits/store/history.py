@@ -13,6 +13,7 @@ from databits.store.names import in_words
 from databits.store.pages import count_of, newest_first, newest_of
 from databits.store.shapes import Event, ListedChange, Node, Wanted
 from databits.store.tables import (
+    audit,
     change_rows,
     changes,
     databit_versions,
@@ -46,29 +47,38 @@ class History:
 
     def page(self, wanted: Wanted, after: int, limit: int) -> list[ListedChange]:
         """Newest first; `after` is the id that the page before ended with, 0 for the first."""
-        query = select(changes).where(*self._where(wanted))
-        if wanted.actor is not None:
-            rows: Sequence[Row[Any]] = newest_of(self._tx, query, changes, after, limit)
-        else:
-            rows = self._tx.rows(newest_first(query, changes.c.id, after, limit))
+        rows = self._newest(wanted, after, limit)
         past = Changes(self._tx)
         newest, effects = past.newest(), past.effects([r.id for r in rows if r.rows <= _IMAGES])
         return [self._listed(row, effects.get(row.id), newest) for row in rows]
 
+    def _newest(self, wanted: Wanted, after: int, limit: int) -> Sequence[Row[Any]]:
+        query = select(changes).where(*self._where(wanted))
+        if wanted.actor is None and wanted.operation is None:
+            return self._tx.rows(newest_first(query, changes.c.id, after, limit))
+        query = query.join(audit, audit.c.change_id == changes.c.id)
+        if after:
+            of_it = select(audit.c.id).where(audit.c.change_id == after)
+            after = int(self._tx.value(of_it) or 0)
+        if wanted.actor is not None:
+            return newest_of(self._tx, query, audit, after, limit)
+        return self._tx.rows(newest_first(query, audit.c.id, after, limit))
+
     def count(self, wanted: Wanted) -> int:
         """How many there are, up to `COUNTED`."""
         query = select(changes.c.id).where(*self._where(wanted))
+        if wanted.actor is not None or wanted.operation is not None:
+            query = query.join(audit, audit.c.change_id == changes.c.id)
         if wanted.actor is not None:
-            return count_of(self._tx, query, changes, COUNTED)
-        return int(
-            self._tx.value(select(func.count()).select_from(query.limit(COUNTED).subquery()))
-        )
+            return count_of(self._tx, query, audit, COUNTED)
+        return self._tx.count(query.limit(COUNTED).subquery())  # type: ignore[arg-type]
 
     def _where(self, wanted: Wanted) -> list[ColumnElement[bool]]:
+        """Who did what is asked of the event of each change: the audit log has the indexes for it."""
         found: list[ColumnElement[bool]] = []
         for column, value in (
-            (changes.c.actor, wanted.actor),
-            (changes.c.operation, wanted.operation),
+            (audit.c.actor, wanted.actor),
+            (audit.c.operation, wanted.operation),
             (changes.c.state, wanted.state),
         ):
             if value is not None:

@@ -25,8 +25,7 @@ changes = Table(
     Column("undo_of", Id),
     Column("run_id", Id),
     moment("at"),
-    Index("ix_changes_block", text(f"(id / {BLOCK})"), "actor", "operation"),
-    Index("ix_changes_operation_id", "operation", "id"),
+    # Without indexes by person or operation: each change has its event, and the audit log has them.
 )
 change_rows = Table(
     "change_rows",

@@ -44,9 +44,10 @@ def test_the_first_schema_becomes_the_newest_and_keeps_its_rows(tmp_path: Path) 
         db.execute(text("DROP INDEX ix_audit_outcome"))
         db.execute(text("DROP INDEX ix_items_came_back"))
         db.execute(text("CREATE INDEX ix_items_feedback_id ON items (feedback_id)"))
+        db.execute(text("DROP INDEX ix_audit_block"))
         for table in ("changes", "audit"):
-            db.execute(text(f"DROP INDEX ix_{table}_block"))
             db.execute(text(f"CREATE INDEX ix_{table}_actor_id ON {table} (actor, id)"))
+        db.execute(text("CREATE INDEX ix_changes_operation_id ON changes (operation, id)"))
         for table in ("change_rows", "audit"):
             for column in NEW_COLUMNS[table]:
                 db.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))

@@ -28,7 +28,7 @@ EVENT = {
 
 def who(n: int) -> str:
     """Everybody has a share; one did a single thing, long ago."""
-    return "rare" if n == 3 else ("ana", "ben", "lena")[n * n % 7 % 3]
+    return "rare" if n == 4 else ("ana", "ben", "lena")[n * n % 7 % 3]
 
 
 def what(n: int) -> tuple[str, str]:
@@ -40,11 +40,14 @@ def logs(database: Database) -> Database:
     def fill(store: Any) -> None:
         every = range(1, ROWS + 1)
         told = [{"id": n, "actor": who(n), "at": n, "operation": what(n)[0]} for n in every]
+        of = {n: n // 2 if n % 2 == 0 else None for n in every}  # every other one changed something
         store.tx.db.execute(
-            insert(audit), [{**e, **EVENT, "outcome": what(e["id"])[1]} for e in told]
+            insert(audit),
+            [{**e, **EVENT, "outcome": what(e["id"])[1], "change_id": of[e["id"]]} for e in told],
         )
         same = {"surface": "test", "state": "applied", "rows": 0}
-        store.tx.db.execute(insert(changes), [{**c, **same} for c in told])
+        made = [{**told[n - 1], "id": of[n]} for n in every if of[n]]
+        store.tx.db.execute(insert(changes), [{**change, **same} for change in made])
 
     database.write(fill)
     return database
@@ -62,19 +65,23 @@ def test_a_persons_events(logs: Database) -> None:
             and outcome in (None, what(n)[1])
         ]
         asked = {"actor": person, "operation": operation, "outcome": outcome}
-        for before in (0, ROWS, 2 * BLOCK, 2 * BLOCK + 1, 4, 3, 1):
+        for before in (0, ROWS, 2 * BLOCK, 2 * BLOCK + 1, 5, 4, 1):
             found = ids(logs, lambda store, b=before, a=asked: store.audit.page(b, 60, **a))
             assert found == [n for n in mine if not before or n < before][:60]
         assert logs.read(lambda store, a=asked: store.audit.count(**a)) == len(mine)
 
 
-def test_a_persons_changes(logs: Database) -> None:
-    for person in ("ana", "rare", "nobody"):
-        mine = [n for n in range(ROWS, 0, -1) if who(n) == person]
-        wanted = Wanted(actor=person)
-        found = ids(logs, lambda store, w=wanted: store.history.page(w, 0, 700))
+def test_changes_by_who_made_them_and_how(logs: Database) -> None:
+    for person, operation in product((None, "ana", "rare", "nobody"), (None, "label_items")):
+        mine = [
+            n // 2
+            for n in range(ROWS - ROWS % 2, 0, -2)
+            if person in (None, who(n)) and operation in (None, what(n)[0])
+        ]
+        wanted = Wanted(actor=person, operation=operation)
+        found = ids(logs, lambda store, w=wanted: store.history.page(w, 0, 900))
         while found and (
-            more := ids(logs, lambda store, w=wanted, b=found[-1]: store.history.page(w, b, 700))
+            more := ids(logs, lambda store, w=wanted, b=found[-1]: store.history.page(w, b, 900))
         ):
             found += more
         assert found == mine
