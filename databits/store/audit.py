@@ -37,9 +37,8 @@ def link(event: Mapping[str, Any]) -> str:
 def _hash(ordered: dict[str, Any]) -> str:
     """`link` of columns that are in order of name, without a trace where there is none."""
     try:
-        return hashlib.sha256(
-            to_json(ordered)
-        ).hexdigest()  # the same bytes, in a tenth of the time
+        # The same bytes as `digest` takes, in a tenth of the time.
+        return hashlib.sha256(to_json(ordered)).hexdigest()
     except PydanticSerializationError:  # half a character
         return digest(ordered)
 

@@ -57,9 +57,12 @@ class History:
         if wanted.actor is None and wanted.operation is None:
             return self._tx.rows(newest_first(query, changes.c.id, after, limit))
         query = query.join(audit, audit.c.change_id == changes.c.id)
-        if after:
-            of_it = select(audit.c.id).where(audit.c.change_id == after)
-            after = int(self._tx.value(of_it) or 0)
+        if after:  # events of changes are in the order of the changes
+            before = select(audit.c.id).where(audit.c.change_id < after)
+            newest = self._tx.value(before.order_by(audit.c.change_id.desc()).limit(1))
+            if newest is None:
+                return []
+            after = int(newest) + 1
         if wanted.actor is not None:
             return newest_of(self._tx, query, audit, after, limit)
         return self._tx.rows(newest_first(query, audit.c.id, after, limit))

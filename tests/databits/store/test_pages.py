@@ -15,6 +15,7 @@ from databits.store.tables.history import BLOCK
 pytestmark = pytest.mark.both_databases
 
 ROWS = 20 * BLOCK + 7  # more blocks than the first two looks
+GONE = 2 * BLOCK + 5
 EVENT = {
     "role": "reviewer",
     "surface": "test",
@@ -40,7 +41,8 @@ def logs(database: Database) -> Database:
     def fill(store: Any) -> None:
         every = range(1, ROWS + 1)
         told = [{"id": n, "actor": who(n), "at": n, "operation": what(n)[0]} for n in every]
-        of = {n: n // 2 if n % 2 == 0 else None for n in every}  # every other one changed something
+        # Every other one changed something, but for a change that is not there.
+        of = {n: n // 2 if n % 2 == 0 and n // 2 != GONE else None for n in every}
         store.tx.db.execute(
             insert(audit),
             [{**e, **EVENT, "outcome": what(e["id"])[1], "change_id": of[e["id"]]} for e in told],
@@ -76,7 +78,7 @@ def test_changes_by_who_made_them_and_how(logs: Database) -> None:
         mine = [
             n // 2
             for n in range(ROWS - ROWS % 2, 0, -2)
-            if person in (None, who(n)) and operation in (None, what(n)[0])
+            if person in (None, who(n)) and operation in (None, what(n)[0]) and n // 2 != GONE
         ]
         wanted = Wanted(actor=person, operation=operation)
         found = ids(logs, lambda store, w=wanted: store.history.page(w, 0, 900))
@@ -85,6 +87,9 @@ def test_changes_by_who_made_them_and_how(logs: Database) -> None:
         ):
             found += more
         assert found == mine
+        for before in (ROWS, GONE, 3, 2, 1):
+            page = ids(logs, lambda store, w=wanted, b=before: store.history.page(w, b, 5))
+            assert page == [i for i in mine if i < before][:5]
         count = logs.read(lambda store, w=wanted: store.history.count(w))
         assert count == min(len(mine), 1_000), "as many as are counted"
 
