@@ -70,8 +70,12 @@ class History:
     def count(self, wanted: Wanted) -> int:
         """How many there are, up to `COUNTED`."""
         query = select(changes.c.id).where(*self._where(wanted))
-        if wanted.actor is not None or wanted.operation is not None:
+        by = Wanted(actor=wanted.actor, operation=wanted.operation)
+        if by != Wanted():
             query = query.join(audit, audit.c.change_id == changes.c.id)
+            if by == wanted:  # their events alone say it
+                has_one = audit.c.change_id.is_not(None)
+                query = select(audit.c.id).where(*self._where(wanted), has_one)
         if wanted.actor is not None:
             return count_of(self._tx, query, audit, COUNTED)
         return self._tx.count(query.limit(COUNTED).subquery())  # type: ignore[arg-type]

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Row, Select, Table, func, literal_column, select
+from sqlalchemy import BigInteger, Column, Row, Select, Table, any_, func, literal_column, select
 
 from databits.store.prepared import among
 from databits.store.tables.history import BLOCK
 from databits.store.transaction import Transaction
 
-_WIDER = 8  # times as many blocks in each look as in the one before
+_WIDER = 32  # times as many blocks in each look as in the one before
 
 
 def oldest_first(query: Select[Any], ids: Column[Any], after: int, limit: int) -> Select[Any]:
@@ -45,7 +45,7 @@ def newest_of(
 def count_of(tx: Transaction, query: Select[Any], log: Table, most: int) -> int:
     """How many rows of one person's a log has, up to `most`."""
     found = 0
-    for blocks in _blocks(tx, log, 0):
+    for blocks in _blocks(tx, log, 0, most // 16 + 1):  # it ends by itself at so many
         some = query.where(_in(tx, log, blocks)).limit(most - found)
         found += tx.count(some.with_only_columns(log.c.id).subquery())  # type: ignore[arg-type]
         if found >= most:
@@ -53,9 +53,12 @@ def count_of(tx: Transaction, query: Select[Any], log: Table, most: int) -> int:
     return found
 
 
-def _blocks(tx: Transaction, log: Table, after: int) -> Iterator[range]:
+def _blocks(tx: Transaction, log: Table, after: int, size: int = 1) -> Iterator[range]:
+    """Args:
+    size: How many blocks come first.
+    """
     newest = after - 1 if after else int(tx.value(select(func.max(log.c.id))) or 0)
-    last, size = newest // BLOCK, 1
+    last = newest // BLOCK
     while last >= 0:
         yield range(last, max(last - size, -1), -1)
         last, size = last - size, size * _WIDER
@@ -64,4 +67,7 @@ def _blocks(tx: Transaction, log: Table, after: int) -> Iterator[range]:
 def _in(tx: Transaction, log: Table, blocks: range) -> Any:
     """As the index of the log words it."""
     block = literal_column(f"{log.name}.id / {BLOCK}", BigInteger)
-    return among(block, tx.driver.sqlite, tx.driver.ids(blocks))
+    if tx.driver.sqlite:
+        return among(block, True, tx.driver.ids(blocks))
+    every = select(func.generate_series(blocks[-1], blocks[0]))
+    return block == any_(func.array(every.scalar_subquery()))
