@@ -106,7 +106,8 @@ def serving(home: Path, database: str | None = None) -> Server | None:
         connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
         try:
             connection.request("GET", "/health")
-            return server if connection.getresponse().status == 200 else None
+            with connection.getresponse() as response:
+                return server if response.status == 200 else None
         finally:
             connection.close()
     except (OSError, ValueError, TypeError, http.client.HTTPException):
@@ -178,12 +179,13 @@ class Remote:
                     "Content-Type": "application/json",
                 },
             )
-            response = connection.getresponse()
-            found: dict[str, Any] = json.loads(response.readline())
-            while progress is not None and STEP in found:
-                progress(*found[STEP])
-                found = json.loads(response.readline())
-            status = response.status
+            # It has the socket to itself when the other side will close it.
+            with connection.getresponse() as response:
+                found: dict[str, Any] = json.loads(response.readline())
+                while progress is not None and STEP in found:
+                    progress(*found[STEP])
+                    found = json.loads(response.readline())
+                status = response.status
         except (OSError, ValueError, http.client.HTTPException):
             raise Unavailable(
                 "The process that has this workspace open stopped answering, so the call may have been done or not: "

@@ -166,9 +166,12 @@ def _add_job(commands: Any) -> None:
         workbench = connect(settings)
         workbench.jobs = InThisProcess(workbench)
         actor = local_actor(settings, "command", client="databits job")
-        result = workbench.run(asked.operation, asked.arguments, actor, key=asked.key)
-        if isinstance(result, Run):
-            result = wait_for(workbench, result, actor)
+        try:
+            result = workbench.run(asked.operation, asked.arguments, actor, key=asked.key)
+            if isinstance(result, Run):
+                result = wait_for(workbench, result, actor)
+        finally:
+            workbench.database.close()
         show(result, as_json=True)
         if isinstance(result, Planned):
             return AWAITS_APPROVAL

@@ -1,9 +1,11 @@
 """Operations as sub-commands: words in, a result or a plan out."""
 
 import argparse
+import contextlib
 import json
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -23,9 +25,18 @@ if TYPE_CHECKING:
 AWAITS_APPROVAL = 3
 
 
-def open_runner(settings: Settings) -> Workspace:
-    """The workspace, here or in the process that has it open."""
-    return Workspace(settings)
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[Workspace]:
+    """The workspace, here or in the process that has it open, for one command.
+
+    Closed at its end: else what was done last would stay in SQLite's log beside the file, and who
+    copies the file alone would miss it.
+    """
+    workspace = Workspace(settings)
+    try:
+        yield workspace
+    finally:
+        workspace.close()
 
 
 def person_at_the_terminal(settings: Settings) -> Actor:
@@ -37,12 +48,13 @@ def person_at_the_terminal(settings: Settings) -> Actor:
 
 def decide(asked: argparse.Namespace, approve: bool) -> int:
     settings = Settings()
-    runner, actor = open_runner(settings), person_at_the_terminal(settings)
+    actor = person_at_the_terminal(settings)
     arguments = {"plan": asked.plan, "approve": approve, "reason": asked.reason}
-    decided = runner.run("decide_approval", arguments, actor)
-    if not approve:
-        return show(decided, as_json=asked.json)
-    return _finish(runner, runner.carry_out(asked.plan), actor, asked)
+    with opened(settings) as runner:
+        decided = runner.run("decide_approval", arguments, actor)
+        if not approve:
+            return show(decided, as_json=asked.json)
+        return _finish(runner, runner.carry_out(asked.plan), actor, asked)
 
 
 def add_operation(commands: Any, op: Operation) -> None:
@@ -114,7 +126,7 @@ def _boolean(text: str) -> bool:
 
 def _run_operation(op: Operation, asked: argparse.Namespace) -> int:
     settings = Settings()
-    runner, actor = open_runner(settings), person_at_the_terminal(settings)
+    actor = person_at_the_terminal(settings)
     arguments = {
         name: getattr(asked, name) for name in op.input.model_fields if hasattr(asked, name)
     }
@@ -122,18 +134,16 @@ def _run_operation(op: Operation, asked: argparse.Namespace) -> int:
         json=asked._json, detach=getattr(asked, "_detach", False), yes=getattr(asked, "_yes", False)
     )
     key = getattr(asked, "_key", None)
-    result = runner.run(op.name, arguments, actor, key=key)
-    if isinstance(result, Planned):
-        if not (options.yes or _consents(result.plan)):
-            show(result, as_json=options.json)
-            return AWAITS_APPROVAL
-        runner.run(
-            "decide_approval",
-            {"plan": result.plan.id, "approve": True, "digest": result.plan.digest},
-            actor,
-        )
+    with opened(settings) as runner:
         result = runner.run(op.name, arguments, actor, key=key)
-    return _finish(runner, result, actor, options)
+        if isinstance(result, Planned):
+            if not (options.yes or _consents(result.plan)):
+                show(result, as_json=options.json)
+                return AWAITS_APPROVAL
+            approved = {"plan": result.plan.id, "approve": True, "digest": result.plan.digest}
+            runner.run("decide_approval", approved, actor)
+            result = runner.run(op.name, arguments, actor, key=key)
+        return _finish(runner, result, actor, options)
 
 
 def _consents(plan: Plan) -> bool:

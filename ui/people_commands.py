@@ -14,7 +14,7 @@ from databits.actor import Role
 from databits.errors import Invalid
 from databits.operation import STAGES, Operation
 from databits.settings import Settings
-from ui.commands import open_runner, person_at_the_terminal, show
+from ui.commands import opened, person_at_the_terminal, show
 
 Arguments = dict[str, Any]
 
@@ -126,5 +126,6 @@ def read_password() -> str:
 
 def _run(operation: str, arguments: Arguments, asked: argparse.Namespace) -> int:
     settings = Settings()
-    result = open_runner(settings).run(operation, arguments, person_at_the_terminal(settings))
+    with opened(settings) as runner:
+        result = runner.run(operation, arguments, person_at_the_terminal(settings))
     return show(result, as_json=asked.json)

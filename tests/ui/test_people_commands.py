@@ -108,3 +108,22 @@ def test_a_token_is_made_listed_and_revoked(home: Path, capsys: pytest.CaptureFi
     assert main(["token", "revoke", "1"]) == 0
     assert main(["token", "revoke", "1"]) == 1
     assert "revoked already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["person", "add", "lena", "--role", "labeler"],
+        ["list_people"],
+        ["grant_role", "--person", "nobody", "--role", "viewer"],
+        ["job", "assemble_dataset", "--arguments", '{"databit": "none"}'],
+    ],
+    ids=["a write", "a read", "a refusal", "a job"],
+)
+def test_a_command_leaves_the_workspace_whole_in_its_one_file(
+    home: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(words)
+    beside = [path.name for path in home.glob("workbench.db-*")]
+    assert beside == [], "SQLite's log holds what a copy of the file alone would miss"
+    assert (home / "workbench.db").stat().st_size

@@ -271,4 +271,6 @@ def main(idle_seconds: float = IDLE_SECONDS) -> None:
     """What `databits worker` does."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     load_catalogue()
-    log.info("executed %s runs", work_until_stopped(connect(Settings()), idle_seconds))
+    workbench = connect(Settings())
+    log.info("executed %s runs", work_until_stopped(workbench, idle_seconds))
+    workbench.database.close()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Engine, NullPool, create_engine, inspect, text
 
 from databits.store.database import Database
 from databits.store.tables import metadata
@@ -15,13 +15,17 @@ NEW_COLUMNS = {
 NEW_TABLES = ["run_log", "people", "grants", "policies", "passwords", "tokens", "tool_versions"]
 
 
+def bare(path: Path) -> Engine:
+    return create_engine(f"sqlite:///{path}", poolclass=NullPool)  # leaves nothing open
+
+
 def shape(path: Path) -> dict[str, list[str]]:
-    look = inspect(create_engine(f"sqlite:///{path}"))
+    look = inspect(bare(path))
     return {name: sorted(c["name"] for c in look.get_columns(name)) for name in metadata.tables}
 
 
 def indexes(path: Path) -> dict[str, set[str | None]]:
-    with create_engine(f"sqlite:///{path}").connect() as db:
+    with bare(path).connect() as db:
         found = db.execute(text("SELECT tbl_name, name FROM sqlite_master WHERE type = 'index'"))
         rows = found.all()
     return {table: {r.name for r in rows if r.tbl_name == table} for table in metadata.tables}
@@ -31,7 +35,7 @@ def test_the_first_schema_becomes_the_newest_and_keeps_its_rows(tmp_path: Path) 
     path = tmp_path / "workbench.db"
     Database(f"sqlite:///{path}").close()
     newest, known_indexes = shape(path), indexes(path)
-    with create_engine(f"sqlite:///{path}").begin() as db:  # as the first release left it
+    with bare(path).begin() as db:  # as the first release left it
         for name in NEW_TABLES:
             db.execute(text(f"DROP TABLE {name}"))
             db.execute(text("DELETE FROM counters WHERE name = :name"), {"name": name})
