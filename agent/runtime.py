@@ -12,13 +12,13 @@ from weakref import WeakValueDictionary
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command, StateSnapshot
 
 from agent import approval
 from agent.client import Target, ToolClient
 from agent.events import ApprovalAsked, Event, Failed, Said, Text
 from agent.known import fetch_known
+from agent.memory import Memory
 from agent.models import chat_model
 from agent.narration import Narration
 from agent.planner import PlannerChatModel
@@ -58,7 +58,7 @@ class Assistant:
             client = await stack.enter_async_context(ToolClient(target))
             tools = await _listed(client, target)
             saver = await stack.enter_async_context(
-                AsyncSqliteSaver.from_conn_string(str(settings.home / "chat.db"))
+                Memory.from_conn_string(str(settings.home / "chat.db"))
             )
             planner = PlannerChatModel(
                 phrasebook=shared_phrasebook(), fetch=partial(fetch_known, client)
@@ -114,9 +114,7 @@ class Assistant:
     async def forget(self, thread: str) -> None:
         """Delete a conversation; what was done in it stays on record in the audit log."""
         async with self._lock(thread):
-            saver = self._graph.checkpointer
-            if isinstance(saver, AsyncSqliteSaver):
-                await saver.adelete_thread(thread)
+            await self._prune(thread, "delete")
 
     async def _run(self, given: Any, thread: str) -> AsyncIterator[Event]:
         """The events of the graph's run, which keeps the caller's context however it is iterated."""
@@ -131,6 +129,7 @@ class Assistant:
                 async for where, mode, content in stream:
                     for event in narration.events(where, mode, content):
                         queue.put_nowait(event)
+                await self._prune(thread, "keep_latest")
             except DatabitsError as error:
                 queue.put_nowait(Failed(str(error)))
             except Exception:
@@ -146,6 +145,11 @@ class Assistant:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    async def _prune(self, thread: str, strategy: str) -> None:
+        saver = self._graph.checkpointer
+        if isinstance(saver, Memory):
+            await saver.aprune([thread], strategy=strategy)
 
     async def _state(self, thread: str) -> StateSnapshot:
         return await self._graph.aget_state(_config(thread))

@@ -1,6 +1,8 @@
 """Whole conversations over the real server, the real store and the built-in planner."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,37 @@ async def test_a_conversation_and_its_approval_outlive_the_process(
         assert "18 decided" in await chat.decide(True)
         assert "change" in await chat.say("undo that")
         assert chat.finished[0].ok
+
+
+async def test_of_a_conversation_the_newest_state_alone_is_kept(
+    at_once: Embedded, tickets_csv: Path
+) -> None:
+    """Every step holds all that was said: kept for good, they would grow with its square."""
+
+    def kept(thread: str) -> tuple[int, int]:
+        with closing(sqlite3.connect(at_once.settings.home / "chat.db")) as db:
+            return tuple(  # type: ignore[return-value]
+                db.execute(
+                    f"SELECT count(*) FROM {table} WHERE thread_id = ?", (thread,)
+                ).fetchone()[0]
+                for table in ("checkpoints", "writes")
+            )
+
+    async with chatting(at_once) as chat:
+        await ready(chat, tickets_csv)
+        assert kept("t") == (1, 0)
+        await chat.say("approve everything above 1% in support")
+        assert kept("t")[0] <= 2, "what waits for the person, and nothing that came before"
+        assert "18 decided" in await chat.decide(True)
+        assert kept("t") == (1, 0)
+        chat.thread = "other"
+        await chat.say("list databits")
+        await chat.say("list sources")
+        assert (kept("t"), kept("other")) == ((1, 0), (1, 0))
+        assert len(await chat.assistant.history("t")) == 4
+        await chat.assistant.forget("t")
+        assert (kept("t"), kept("other")) == ((0, 0), (1, 0))
+        assert await chat.assistant.history("t") == []
 
 
 async def test_a_question_back_is_answered_and_the_rest_follows(
