@@ -97,7 +97,7 @@ def floor(url: str, queues: int, slow: float = 0) -> Iterator[Step]:
 
 @contextlib.contextmanager
 def _sqlite(url: str, queues: int, slow: float) -> Iterator[Step]:
-    writer = _Writer(url, slow)
+    writer = Writer(url, slow)
     db = writer.db
 
     def claim(who: str) -> Any:
@@ -119,8 +119,13 @@ def _sqlite(url: str, queues: int, slow: float) -> Iterator[Step]:
         writer.stop()
 
 
-class _Writer:
-    """One thread that runs what is asked of it and commits a group at once."""
+class Writer:
+    """One thread that runs what is asked of it and commits a group at once.
+
+    `before_commit` is called at the end of each group.
+    """
+
+    before_commit: Callable[[], None] | None = None
 
     def __init__(self, url: str, slow: float) -> None:
         self.db = bare_sqlite(url)
@@ -151,6 +156,8 @@ class _Writer:
             self.db.execute("BEGIN IMMEDIATE")
             for fn, answer, _ in group:
                 answer.append(fn())
+            if self.before_commit:
+                self.before_commit()
             if self._slow:
                 time.sleep(self._slow)
             self.db.execute("COMMIT")

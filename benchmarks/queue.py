@@ -6,8 +6,9 @@ Each side works on copies of one prepared database, by turns; the median round c
 thread that never pauses; the ratio is what counts. See benchmarks/floors.py for the floors.
 The product does the same through role check, validation, row images, audit chain and undo.
 
-The last line of a database is of a slow disk: both sides wait `--slow` milliseconds more in each
-commit (SQLite's writers before they say COMMIT, PostgreSQL by its `commit_delay`).
+One line of a database is of a slow disk: both sides wait `--slow` milliseconds more in each
+commit (SQLite's writers before they say COMMIT, PostgreSQL by its `commit_delay`). On SQLite the
+last line is beside a bare writer of the product's own rows; see benchmarks/same_rows.py.
 """
 
 import contextlib
@@ -36,6 +37,7 @@ from benchmarks.measure import (
     table,
     together,
 )
+from benchmarks.same_rows import same_rows
 from benchmarks.workspace import count, fill, workbench
 from databits.actor import Actor
 from databits.store.tables import items, labels
@@ -85,7 +87,7 @@ def main() -> None:
 
 
 def measure(databases: Databases, sizes: Sizes) -> list[Line]:
-    """A line for each number of clients, and on PostgreSQL one for clients in several processes."""
+    """A line for each number of clients, and for what the module says of both databases."""
     empty, ours = databases.new(), databases.new()
     with contextlib.closing(bare(empty)) as db:
         floors.fill(db, sizes.items, sizes.queues, sizes.length)
@@ -101,9 +103,15 @@ def measure(databases: Databases, sizes: Sizes) -> list[Line]:
             for clients in sizes.clients
             if processes <= clients
         ]
+    most = max(sizes.clients)
     if sizes.slow:
-        most = max(sizes.clients)
         lines.append(_compare(databases, empty, ours, home, most, 1, sizes, sizes.slow))
+    if databases.name == "sqlite":
+        databases.drop(empty)
+        empty = databases.copy(ours)
+        with _product(empty, home, sizes.queues) as step:
+            step("sample-0")  # the rows of this pair are what the bare writer writes
+        lines.append(_compare(databases, empty, ours, home, most, 1, sizes, same=True))
     databases.drop(empty)
     databases.drop(ours)
     return lines
@@ -111,14 +119,20 @@ def measure(databases: Databases, sizes: Sizes) -> list[Line]:
 
 def _compare(
     databases: Databases,
-    empty: str,
+    bare_one: str,
     ours: str,
     home: Path,
     clients: int,
     processes: int,
     sizes: Sizes,
     slow: float = 0,
+    *,
+    same: bool = False,
 ) -> Line:
+    """Args:
+    same: The bare one writes the product's own rows.
+    """
+
     def one(origin: str, side: Callable[..., Any], check: Callable[[str, Path, int], None]) -> Pace:
         url = databases.copy(origin)
         try:
@@ -132,26 +146,28 @@ def _compare(
             databases.drop(url)
 
     def nothing_lost(url: str, home: Path, done: int) -> None:
+        asked = "labels WHERE actor <> 'sample-0'" if same else "queue_labels"
         with contextlib.closing(bare(url)) as db:
-            kept = db.execute("SELECT count(*) FROM queue_labels").fetchone()[0]
+            kept = db.execute(f"SELECT count(*) FROM {asked}").fetchone()[0]
         if kept != done:
             raise RuntimeError(f"the floor kept {kept} of {done} decisions")
 
     floor, product = by_turns(
         sizes.rounds,
-        lambda: one(empty, _floor, nothing_lost),
+        lambda: one(bare_one, _same_rows if same else _floor, nothing_lost),
         lambda: one(ours, _product, _check_product),
     )
     low, high = middle(floor), middle(product)
     where = f"in {processes} processes" if processes > 1 else "in one process"
     where += f", commits {slow:g} ms slower" if slow else ""
+    where += ", beside the same rows" if same else ""
     return Line(
         f"claim + decide, {clients} clients {where}",
         databases.name,
         low.rate,
         high.rate,
         "pairs/s",
-        least=0.5 if clients >= 32 else None,
+        least=0.5 if clients >= 32 and not same else None,
         notes=f"p50/p95/cpu ms: floor {low.said()}, product {high.said()}",
     )
 
@@ -189,6 +205,12 @@ def _delay_commits(url: str, slow: float) -> None:
 @contextlib.contextmanager
 def _floor(url: str, home: Path, queues: int, slow: float = 0) -> Iterator[Step]:
     with floors.floor(url, queues, slow / 1000) as step:
+        yield step
+
+
+@contextlib.contextmanager
+def _same_rows(url: str, home: Path, queues: int, slow: float = 0) -> Iterator[Step]:
+    with same_rows(url, slow / 1000) as step:
         yield step
 
 

@@ -1,12 +1,16 @@
 """Every benchmark runs, on tiny sizes, and finds that nothing was lost; how fast is not looked at."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import audit, bulk, core, importing, mcp, measure, pages, queue
-from benchmarks.databases import Databases, opened
+from benchmarks.databases import Databases, bare, opened
+from benchmarks.same_rows import same_rows
+from benchmarks.workspace import fill, workbench
 from tests import needs
 
 
@@ -23,10 +27,43 @@ def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
 def test_claim_and_decide_is_measured_beside_its_floor(databases: Databases) -> None:
     lines = queue.measure(databases, queue.SMALL)
     spread = ["one process"] if databases.name == "sqlite" else ["one process", "2 processes"]
-    slow = "one process, commits 1 ms slower"
-    assert [line.what.partition(" in ")[2] for line in lines] == [*spread, slow]
+    slow = ["one process, commits 1 ms slower"]
+    same = ["one process, beside the same rows"] if databases.name == "sqlite" else []
+    assert [line.what.partition(" in ")[2] for line in lines] == [*spread, *slow, *same]
     assert all(line.floor and line.product > 0 for line in lines)
     assert all("cpu ms: floor" in line.notes for line in lines)
+
+
+def test_the_bare_writer_of_the_same_rows_writes_as_many_as_the_product(tmp_path: Path) -> None:
+    """And gives no item away twice: else the ratio says nothing."""
+    tables = ("changes", "change_rows", "audit", "labels")
+
+    def rows(url: str) -> list[int]:
+        with closing(bare(url)) as db:
+            return [db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables]
+
+    def grown(url: str, side: Any) -> list[int]:
+        before = rows(url)
+        with side as step:
+            assert all(step(f"person-{n % 3}") for n in range(10))
+        return [now - then for now, then in zip(rows(url), before, strict=True)]
+
+    with opened("sqlite") as (databases,):
+        made = databases.new()
+        with workbench(made, tmp_path) as bench:
+            for name in ("queue-0", "queue-1"):
+                fill(bench, name, 20, 40)
+        with queue._product(made, tmp_path, 2) as step:
+            step("sample-0")
+        copy = databases.copy(made)
+        assert grown(copy, same_rows(copy)) == grown(made, queue._product(made, tmp_path, 2))
+        with closing(bare(copy)) as db:
+            decided = "SELECT count(*), count(DISTINCT item_id) FROM labels"
+            assert db.execute(decided).fetchone() == (11, 11)
+            done = "SELECT count(*) FROM items WHERE state = 'approved' AND held_by IS NULL"
+            assert db.execute(done).fetchone() == (11,)
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert db.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
 def test_bulk_approval_and_its_undo_are_measured_beside_bare_sql(databases: Databases) -> None:
