@@ -127,4 +127,4 @@ def _line(boxes: dict[str, Box], edge: tuple[str, str, str]) -> Line | None:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 17 else name[:16] + "…"
+    return name if len(name) <= 15 else name[:14] + "…"
