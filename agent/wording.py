@@ -99,10 +99,13 @@ def _record(tool: str, data: Mapping[str, Any]) -> str:
     """One object: its short facts in a sentence or a list, its lists of objects as tables."""
     facts: list[tuple[str, Any]] = []
     tables: list[str] = []
+    last: list[str] = []
     for name, value in data.items():
         if name in HIDDEN or value is None or value in ("", [], {}):
             continue
-        if isinstance(value, list) and all(isinstance(row, dict) for row in value):
+        if name == "next" and isinstance(value, str):  # what to do next is a sentence of its own
+            last.append(f"Next: {escape(value)}")
+        elif isinstance(value, list) and all(isinstance(row, dict) for row in value):
             tables.append(f"{_words(name).capitalize()}:\n\n{table(value)}")
         elif value is not False or "change_id" not in data:  # what a change did not do goes unsaid
             facts.append((name, value))
@@ -112,7 +115,7 @@ def _record(tool: str, data: Mapping[str, Any]) -> str:
     else:
         told = ", ".join(_fact(name, value) for name, value in facts)
         body = f"{_headline(tool, data)}{': ' if told else ''}{told.removesuffix('.')}."
-    return "\n\n".join([body, *tables])
+    return "\n\n".join([body, *tables, *last])
 
 
 def _headline(tool: str, data: Mapping[str, Any]) -> str:

@@ -23,6 +23,13 @@ def test_a_change_is_told_with_its_counts_and_how_to_take_it_back() -> None:
     )
 
 
+def test_what_to_do_next_is_the_last_sentence() -> None:
+    data = {"databit": "support", "next": "Review *its* items.", "stages": [{"name": "data"}]}
+    told = tell(result("get_pipeline", data))
+    assert told.startswith("Pipeline: databit support.\n\nStages:")
+    assert told.endswith("\n\nNext: Review \\*its\\* items.")
+
+
 def test_a_call_that_changed_nothing_says_so() -> None:
     assert "Nothing was changed" in tell(result("queue_items", {"change_id": 0, "queued": 0}))
 
