@@ -51,6 +51,8 @@ def _page(page: Page[Any]) -> str:
 def _lines(values: dict[str, Any], indent: str = "") -> str:
     lines: list[str] = []
     for name, value in values.items():
+        if value == [] and not indent:
+            lines.append(f"{name}: none")  # a queue that has nothing left is an answer
         if value in (None, [], {}):
             continue
         if isinstance(value, dict) and not _short(value):
