@@ -7,6 +7,7 @@ the role stands in the way. The role that counts is worked out here a second tim
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -283,7 +284,7 @@ def test_by_the_command(
     eves: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     for module in ("ui.commands", "ui.people_commands"):
-        monkeypatch.setattr(f"{module}.open_runner", lambda settings: eves.workbench)
+        monkeypatch.setattr(f"{module}.opened", lambda _: nullcontext(eves.workbench))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABITS_USER", "eve")
     before = everything(eves)

@@ -1,5 +1,6 @@
 """Two policies: who asked does not approve, and who labelled does not approve."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def test_yes_on_the_command_line_is_no_second_person(
 ) -> None:
     from ui.cli import main
 
-    monkeypatch.setattr("ui.commands.open_runner", lambda settings: ready.workbench)
+    monkeypatch.setattr("ui.commands.opened", lambda _: nullcontext(ready.workbench))
     monkeypatch.setenv("DATABITS_USER", "ana")
     monkeypatch.chdir(Path(ready.workbench.settings.home))
     ready("set_policy", kind="four_eyes")
