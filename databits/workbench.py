@@ -81,6 +81,14 @@ class Workbench:
     def serving(self) -> "Serving":
         raise Unavailable(_NO_PLATFORM)
 
+    def close(self) -> None:
+        """Let go of what was opened, of which there may be nothing; the workers go on."""
+        opened = vars(self)
+        if "jobs" in opened:
+            self.jobs.rest()
+        if "database" in opened:  # else it never was, and maybe can not be
+            self.database.close()
+
     # the one way to run an operation ---------------------------------------------------------
 
     def run(

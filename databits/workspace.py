@@ -84,10 +84,7 @@ class Workspace:
         if server is not None:
             server.stop()
         if here is not None:
-            if "jobs" in vars(here):
-                here.jobs.rest()
-            if "database" in vars(here):  # else it never was opened, and maybe can not be
-                here.database.close()
+            here.close()
         self._ownership.release()
 
     def hand_over(self) -> None:

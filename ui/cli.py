@@ -171,7 +171,7 @@ def _add_job(commands: Any) -> None:
             if isinstance(result, Run):
                 result = wait_for(workbench, result, actor)
         finally:
-            workbench.database.close()
+            workbench.close()
         show(result, as_json=True)
         if isinstance(result, Planned):
             return AWAITS_APPROVAL

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from databits.actor import Actor
 from databits.change import Call, Work
 from databits.errors import Conflict, DatabitsError, Invalid, NotAllowed, NotFound
 from databits.heartbeat import LEASE_US
@@ -20,7 +21,6 @@ from databits.store.shapes import now
 from databits.store.tables import audit, datasets, items, models, plans, runs
 
 if TYPE_CHECKING:
-    from databits.actor import Actor
     from tests.conftest import Desk
 
 pytestmark = pytest.mark.both_databases
@@ -414,3 +414,15 @@ def test_what_is_opened_once_is_opened_once_however_many_threads_ask_first(tmp_p
             asked = [pool.submit(resource.func, made) for _ in range(8)]
         assert len({id(one.result()) for one in asked}) == 1
     made.database.close()
+
+
+def test_to_close_a_workbench_that_was_never_used_opens_nothing(tmp_path: Path) -> None:
+    made = Embedded(Settings(home=tmp_path / "home"))
+    made.close()
+    assert not (tmp_path / "home").exists()
+    made.run("list_sources", {}, Actor("ana", "admin", "test"))
+    made.close()
+    assert {path.name for path in (tmp_path / "home").glob("*.db*")} == {
+        "workbench.db",
+        "workbench.db.owner",
+    }

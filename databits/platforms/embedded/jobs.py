@@ -273,4 +273,4 @@ def main(idle_seconds: float = IDLE_SECONDS) -> None:
     load_catalogue()
     workbench = connect(Settings())
     log.info("executed %s runs", work_until_stopped(workbench, idle_seconds))
-    workbench.database.close()
+    workbench.close()
