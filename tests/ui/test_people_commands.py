@@ -120,9 +120,7 @@ def test_a_token_is_made_listed_and_revoked(home: Path, capsys: pytest.CaptureFi
     ],
     ids=["a write", "a read", "a refusal", "a job"],
 )
-def test_a_command_leaves_the_workspace_whole_in_its_one_file(
-    home: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_leaves_the_workspace_whole_in_its_one_file(home: Path, words: list[str]) -> None:
     main(words)
     beside = [path.name for path in home.glob("workbench.db-*")]
     assert beside == [], "SQLite's log holds what a copy of the file alone would miss"
